@@ -1,0 +1,68 @@
+"""Progress on a terminal: a bar with time left; plain lines when stderr is a file."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from NSCLCResponseSegmentLib.core.jobs import run_job
+from NSCLCResponseSegmentLib.core.progress import Progress
+
+_BAR_WIDTH = 24
+_PLAIN_LINE_EVERY_SECONDS = 10.0
+
+
+class ConsoleProgress:
+    """Draws :class:`Progress` on stderr and keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self._started = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+        self._last_plain = ("", 0.0)
+        self.progress = Progress(self._draw, self._warn)
+
+    def _time_left(self, value: float) -> str:
+        elapsed = time.monotonic() - self._started
+        if value < 0.05 or elapsed < 2:
+            return ""
+        left = elapsed * (1 - value) / value
+        return f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left"
+
+    def _draw(self, value: float, text: str) -> None:
+        if not self._is_terminal:
+            now = time.monotonic()
+            last_text, last_time = self._last_plain
+            if text != last_text or now - last_time > _PLAIN_LINE_EVERY_SECONDS:
+                sys.stderr.write(f"{value:4.0%} {text}\n")
+                self._last_plain = (text, now)
+            return
+        done = round(value * _BAR_WIDTH)
+        line = f"{'█' * done}{'░' * (_BAR_WIDTH - done)} {value:4.0%} {text}  {self._time_left(value)}"
+        sys.stderr.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
+        sys.stderr.flush()
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self.clear()
+        sys.stderr.write(f"Note: {text}\n")
+
+    def clear(self) -> None:
+        """Remove the bar so that text can be printed."""
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+
+
+def run_with_bar(kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a job in the worker with a bar on stderr.
+
+    :raises NSCLCResponseError: see :meth:`NSCLCResponseSegmentLib.core.jobs.JobProcess.result`.
+    """
+    console = ConsoleProgress()
+    try:
+        return run_job(kind, arguments, console.progress)
+    finally:
+        console.clear()

@@ -1,0 +1,52 @@
+"""Entry point of ``nsclc-response``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponseError
+
+from .. import __version__
+from . import phantom, predict, radiomics, segment, suv, train
+
+COMMANDS = (predict, segment, radiomics, suv, train, phantom)
+
+_NOTICE = "For research use only; not a medical device. Never base a treatment on its output."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; imports nothing heavy."""
+    parser = argparse.ArgumentParser(
+        prog="nsclc-response",
+        description="CT and PET response signatures for lung cancer under immune checkpoint inhibitors. " + _NOTICE,
+    )
+    parser.add_argument("--version", action="version", version=f"nsclc-response {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    del signum, frame
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code (0 done, 1 defect or dead worker, 2 bad input, 130 cancelled)."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's way to cancel
+    args = build_parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        error: NSCLCResponseError = JobCancelledError()
+    except NSCLCResponseError as caught:
+        error = caught
+    sys.stderr.write(f"nsclc-response {args.command}: {error}\n")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

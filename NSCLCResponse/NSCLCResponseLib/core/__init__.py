@@ -1,0 +1,1 @@
+"""Core of the response module: features, signatures, predictions; no Slicer, VTK or Qt."""

@@ -1,0 +1,89 @@
+"""The review record: what a person did with the outline and the prediction, saved in the scene and in result.json.
+
+States: not reviewed → outlined → edited → predicted → stale as soon as the mask changes → signed off.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
+
+
+class ReviewError(NSCLCResponseError):
+    """A step of the review is not possible in this state."""
+
+
+class ReviewState(str, Enum):
+    """Where the review stands."""
+
+    NOT_REVIEWED = "not reviewed"
+    OUTLINED = "outlined"
+    EDITED = "mask edited"
+    PREDICTED = "predicted"
+    STALE = "stale"
+    SIGNED_OFF = "signed off"
+
+
+@dataclass(frozen=True)
+class ReviewEvent:
+    """One thing that happened, by whom and when (ISO 8601, UTC)."""
+
+    what: str
+    by: str
+    when: str
+    volume_before_ml: float | None = None
+    volume_after_ml: float | None = None
+    comment: str = ""
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+@dataclass
+class ReviewRecord:
+    """The history of one case; every change goes through a method so that the state is always right."""
+
+    state: ReviewState = ReviewState.NOT_REVIEWED
+    events: list[ReviewEvent] = field(default_factory=list)
+
+    def outlined(self, origin: str, volume_ml: float, by: str = "") -> None:
+        """A tumour outline was made or imported; ``origin`` says how."""
+        self.events.append(ReviewEvent(f"outlined: {origin}", by, _now(), volume_after_ml=volume_ml))
+        self.state = ReviewState.OUTLINED
+
+    def edited(self, by: str, volume_before_ml: float, volume_after_ml: float) -> None:
+        """The mask was changed by hand; a prediction made before is stale from now on."""
+        self.events.append(ReviewEvent("mask edited", by, _now(), volume_before_ml, volume_after_ml))
+        had_prediction = self.state in (ReviewState.PREDICTED, ReviewState.STALE, ReviewState.SIGNED_OFF)
+        self.state = ReviewState.STALE if had_prediction else ReviewState.EDITED
+
+    def predicted(self, signature: str, volume_ml: float, by: str = "") -> None:
+        """A prediction was made on the mask as it is now."""
+        self.events.append(ReviewEvent(f"predicted: {signature}", by, _now(), volume_after_ml=volume_ml))
+        self.state = ReviewState.PREDICTED
+
+    def signed_off(self, by: str, comment: str = "") -> None:
+        """A person takes responsibility for the outline and has seen the prediction.
+
+        :raises ReviewError: there is no current prediction, or no name was given.
+        """
+        if self.state is not ReviewState.PREDICTED:
+            raise ReviewError(f"This case is '{self.state}', so there is nothing to sign.", "Predict first, then sign.")
+        if not by.strip():
+            raise ReviewError("A sign-off needs a name.", "Enter your name.")
+        self.events.append(ReviewEvent("signed off", by.strip(), _now(), comment=comment.strip()))
+        self.state = ReviewState.SIGNED_OFF
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dictionary, as ``result.json`` and the scene hold it."""
+        return {"state": self.state.value, "events": [asdict(event) for event in self.events]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ReviewRecord:
+        """The inverse of :meth:`to_json`."""
+        return cls(ReviewState(data["state"]), [ReviewEvent(**event) for event in data["events"]])

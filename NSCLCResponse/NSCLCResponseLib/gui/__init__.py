@@ -1,0 +1,1 @@
+"""The response module's Qt panel; imported by the Slicer application only."""

@@ -1,0 +1,1 @@
+"""The browser workspace over trame-slicer views."""

@@ -1,0 +1,1 @@
+"""The segmentation module's Qt panel; imported by the Slicer application only."""

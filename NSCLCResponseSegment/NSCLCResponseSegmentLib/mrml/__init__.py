@@ -1,0 +1,1 @@
+"""The segmentation module's work on MRML nodes; the scene is always passed in."""
