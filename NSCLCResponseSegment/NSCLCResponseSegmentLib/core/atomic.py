@@ -47,6 +47,22 @@ def explain_os_error(error: OSError, target: Path) -> OutputError:
     return OutputError(f"{target} cannot be written: {reason}.", remedy)
 
 
+def require_space(target: Path, needed: int) -> None:
+    """Refuse before any work when the disk of ``target`` has fewer than ``needed`` bytes free.
+
+    Writers of images and scenes do not all report a full disk, hence the look ahead.
+
+    :raises OutputError: there is not enough room.
+    """
+    folder = next(parent for parent in (target, *target.parents) if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"{target} cannot be written: the disk is full ({free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed).",
+            "Free some space or choose another folder.",
+        )
+
+
 def _make_parent(target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,33 @@
+# make demo   sets up everything and takes one simulated patient from images to a prediction with pictures
+# make test   sets up everything and runs the tests
+# A second run sets up nothing again.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+SHELL := /bin/bash
+
+.PHONY: demo test bench ibsi clean
+.DEFAULT_GOAL := demo
+
+demo:
+	@$(PYTHON) .ci/setup.py run
+	@$(BIN)/nsclc-response phantom --patients 1 --seed 7 --out $(DEMO)/patient --overwrite
+	@$(BIN)/nsclc-response predict --ct $(DEMO)/patient/patients/sim-0001/ct.nii.gz \
+	    --pet $(DEMO)/patient/patients/sim-0001/pet.nii.gz --mask $(DEMO)/patient/patients/sim-0001/mask.nii.gz \
+	    --patient-id sim-0001 --out $(DEMO)/result --overwrite
+
+test:
+	@$(PYTHON) .ci/setup.py test
+	@$(BIN)/python -m pytest
+
+bench:
+	@$(PYTHON) .ci/setup.py test
+	@$(BIN)/python Testing/bench.py
+
+ibsi:
+	@$(PYTHON) .ci/setup.py run
+	@$(BIN)/python Testing/ibsi_table.py
+
+clean:
+	rm -rf .venv $(DEMO) build dist *.egg-info
