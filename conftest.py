@@ -5,8 +5,27 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent
 for folder in ("Testing", "NSCLCResponse", "NSCLCResponseSegment"):
     path = str(ROOT / folder)
     if path not in sys.path:
         sys.path.insert(0, path)
+
+
+@pytest.fixture(scope="session")
+def some_simulated_patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort folder of two simulated patients, made by the command line."""
+    from support.cli import nsclc_response
+
+    folder = tmp_path_factory.mktemp("simulated") / "cohort"
+    done = nsclc_response("phantom", "--patients", 2, "--seed", 11, "--signal", "planted", "--out", folder)
+    assert done.code == 0, done.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def a_simulated_patient(some_simulated_patients: Path) -> Path:
+    """Folder with ct.nii.gz, pet.nii.gz and mask.nii.gz of one simulated patient."""
+    return some_simulated_patients / "patients" / "sim-0001"

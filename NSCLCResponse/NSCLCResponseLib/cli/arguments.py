@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+
+POINT_OPTIONS = ("--click-ras", "--click-ijk", "--exclude-ras")
 
 
 def absolute(text: str) -> str:
@@ -22,6 +25,17 @@ def point(text: str) -> list[float]:
     return values
 
 
+def join_points(argv: list[str]) -> list[str]:
+    """``--click-ras -50,20,-700`` as argparse needs it, which takes a leading minus for an option otherwise."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in POINT_OPTIONS and re.match(r"-[\d.]", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def add_case_arguments(parser: argparse.ArgumentParser, *, ct_required: bool = True) -> None:
     """``--ct``, ``--pet``, ``--mask`` and what chooses within them."""
     parser.add_argument(
@@ -37,7 +51,7 @@ def add_case_arguments(parser: argparse.ArgumentParser, *, ct_required: bool = T
 
 
 def add_click_arguments(parser: argparse.ArgumentParser) -> None:
-    """Points inside the tumour; a coordinate that starts with a minus needs the form ``--click-ras=-50,20,-700``."""
+    """Points inside the tumour."""
     parser.add_argument(
         "--click-ras", type=point, action="append", default=[], metavar="R,A,S", help="point inside the tumour, RAS mm"
     )

@@ -10,6 +10,7 @@ from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponse
 
 from .. import __version__
 from . import phantom, predict, radiomics, segment, suv, train
+from .arguments import join_points
 
 COMMANDS = (predict, segment, radiomics, suv, train, phantom)
 
@@ -37,7 +38,7 @@ def _interrupt(signum: int, frame: object) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 defect or dead worker, 2 bad input, 130 cancelled)."""
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's way to cancel
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(join_points(list(sys.argv[1:] if argv is None else argv)))
     try:
         return args.run(args)
     except KeyboardInterrupt:

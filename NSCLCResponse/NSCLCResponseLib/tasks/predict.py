@@ -1,0 +1,214 @@
+"""The main job: one patient from files to ``result.json``, features, segmentation, pictures, report and scene."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.core.atomic import require_space, staged_folder
+from NSCLCResponseSegmentLib.core.case import Case, TumourMask
+from NSCLCResponseSegmentLib.core.errors import SegmentationError
+
+from ..core import wording
+from ..core.review import ReviewRecord
+
+if TYPE_CHECKING:
+    from NSCLCResponseSegmentLib.core.progress import Progress
+
+    from ..core.predict import PredictionOutcome
+    from ..worker import TaskContext
+
+ALL_OUTPUTS = ("core", "segmentation", "overlay", "report", "scene")
+_FREE_BYTES_NEEDED = 200_000_000  # a 512×512×300 CT in scene.mrb, twice, while it is being written
+
+
+@dataclass
+class _Run:
+    """What the steps of one prediction hand on to each other."""
+
+    arguments: dict[str, Any]
+    folder: Path
+    progress: Progress
+    warnings: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str, start: float, end: float, text: str) -> Iterator[Progress]:
+        """Time a step and give it its share of the bar."""
+        part = self.progress.part(start, end)
+        part.report(0.0, text)
+        began = time.monotonic()
+        yield part
+        self.timings[name] = time.monotonic() - began
+
+    def file(self, role: str, name: str) -> Path:
+        """Path of an output, noted in the result."""
+        self.files[role] = name
+        return self.folder / name
+
+    def wants(self, output: str) -> bool:
+        return output in (self.arguments.get("outputs") or ALL_OUTPUTS)
+
+
+def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
+    """Predict for one patient and write the results.
+
+    :param arguments: see ``nsclc-response predict``; ``outputs`` limits what is written to some of
+        :data:`ALL_OUTPUTS` (``core`` is result.json and features.csv and is always written).
+    :returns: ``summary`` (text), ``out`` (folder) and ``result`` (as result.json).
+    :raises NSCLCResponseError: the input cannot be used; nothing is written then.
+    """
+    out = Path(arguments["out"])
+    require_space(out, _FREE_BYTES_NEEDED)
+    with staged_folder(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as folder:
+        current = _Run(arguments, folder, context.progress)
+        result = _predict_into(current)
+    return {"summary": f"{wording.summary_paragraph(result)}\nResults: {out}", "out": str(out), "result": result}
+
+
+def _predict_into(current: _Run) -> dict[str, Any]:
+    from NSCLCResponseSegmentLib.core.lesions import measure_lesions
+
+    from ..core.clinical import parse_values
+    from ..core.predict import predict_case
+    from ..core.signature_io import default_signature, load_signature
+
+    arguments = current.arguments
+    with current.step("read signature", 0.0, 0.05, "Opening the signature"):
+        signature = load_signature(Path(arguments.get("signature") or default_signature()))
+        clinical = parse_values(arguments.get("clinical") or {}, signature)
+    with current.step("read images", 0.05, 0.2, "Reading the images") as progress:
+        case = _read(arguments, clinical, progress)
+    with current.step("outline", 0.2, 0.3, "Outlining the tumour") as progress:
+        case = _outlined(case, arguments, progress)
+        lesions = measure_lesions(case.mask.image)
+    with current.step("predict", 0.3, 0.7, "Measuring and predicting") as progress:
+        outcome = predict_case(case, signature, progress)
+    current.warnings += [*case.notes, *outcome.prediction.warnings]
+    for warning in current.warnings:
+        current.progress.warn(warning)
+    review = _review(case, outcome, sum(lesion.volume_ml for lesion in lesions))
+    result = _write_core(current, case, outcome, lesions, review)
+    _write_rest(current, case, result, outcome)
+    return result
+
+
+def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progress) -> Case:
+    from NSCLCResponseSegmentLib.core.anatomy import require_chest
+    from NSCLCResponseSegmentLib.core.reading import read_case
+
+    clicks = [*arguments.get("click_ras", ()), *arguments.get("click_ijk", ())]
+    if arguments.get("mask") and clicks:
+        raise SegmentationError("Both a mask and a click are given.", "Give either --mask or --click-ras.")
+    if not arguments.get("mask") and not clicks:
+        raise SegmentationError(
+            "The tumour's outline is missing.", "Give --mask with an outline, or --click-ras with a point in the tumour."
+        )
+    case = read_case(
+        ct=Path(arguments["ct"]),
+        series=arguments.get("series", ""),
+        pet=Path(arguments["pet"]) if arguments.get("pet") else None,
+        pet_series=arguments.get("pet_series", ""),
+        mask=Path(arguments["mask"]) if arguments.get("mask") else None,
+        roi=arguments.get("roi", ""),
+        clinical=clinical,
+        patient_id=arguments.get("patient_id", ""),
+        progress=progress.part(0.0, 0.8),
+    )
+    progress.report(0.8, "Checking that this is a chest")
+    require_chest(case.ct.image)
+    return case
+
+
+def _outlined(case: Case, arguments: dict[str, Any], progress: Progress) -> Case:
+    if case.mask is not None:
+        return case
+    from NSCLCResponseSegmentLib.core.one_click import outline
+
+    points = [tuple(p) for p in arguments.get("click_ras", ())]
+    for index in arguments.get("click_ijk", ()):
+        x, y, z = case.ct.image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])
+        points.append((-x, -y, z))
+    result = outline(case.ct.image, points, progress=progress)
+    return replace(case, mask=TumourMask(result.mask, origin="one click", notes=tuple(result.notes)))
+
+
+def _review(case: Case, outcome: PredictionOutcome, volume_ml: float) -> ReviewRecord:
+    review = ReviewRecord()
+    review.outlined(case.mask.origin, volume_ml)
+    review.predicted(outcome.prediction.signature_name, volume_ml)
+    return review
+
+
+def _write_core(
+    current: _Run, case: Case, outcome: PredictionOutcome, lesions: list[Any], review: ReviewRecord
+) -> dict[str, Any]:
+    from ..core.result import build_result, write_result
+
+    current.timings.update({f"predict: {name}": seconds for name, seconds in outcome.timings.items()})
+    _write_features(current.file("features", "features.csv"), case, outcome)
+    for output, role, name in _OPTIONAL_FILES:
+        if current.wants(output):
+            current.file(role, name)
+    result = build_result(
+        case,
+        prediction=outcome.prediction.to_json(),
+        lesions=[lesion.to_json() for lesion in lesions],
+        review=review.to_json(),
+        warnings=current.warnings,
+        failed_features=outcome.failed_features,
+        timings=current.timings,
+        files=current.files,
+    )
+    write_result(result, current.folder / "result.json")
+    return result
+
+
+_OPTIONAL_FILES = (
+    ("segmentation", "segmentation", "tumour.seg.nrrd"),
+    ("overlay", "overlay", "overlay.png"),
+    ("report", "report", "report.html"),
+    ("scene", "scene", "scene.mrb"),
+)
+
+
+def _write_features(path: Path, case: Case, outcome: PredictionOutcome) -> None:
+    """One wide row, as ``nsclc-response radiomics`` writes it; failed features are empty and named in result.json."""
+    import csv
+
+    names = sorted({*outcome.features, *outcome.failed_features})
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["patient", "lesion", "region", *names])
+        values = [repr(float(outcome.features[n])) if n in outcome.features else "" for n in names]
+        writer.writerow([case.patient_id, "all", "tumour", *values])
+
+
+def _write_rest(current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome) -> None:
+    """Outputs that need Slicer's MRML libraries or a renderer; then result.json once more with all timings."""
+    from ..core.report import write_report
+    from ..core.result import write_result
+
+    picture = current.folder / "overlay.png" if current.wants("overlay") else None
+    if current.wants("segmentation") or current.wants("scene"):
+        with current.step("segmentation and scene", 0.7, 0.85, "Writing segmentation and scene"):
+            _write_scene(current, case, result, outcome)
+    if picture:
+        from ..render.overlay import render_overlay
+
+        with current.step("overlay", 0.85, 0.97, "Rendering the views"):
+            render_overlay(case, result, picture)
+    result["timings_seconds"] = {name: round(seconds, 2) for name, seconds in current.timings.items()}
+    if current.wants("report"):
+        write_report(result, picture, current.folder / "report.html")
+    write_result(result, current.folder / "result.json")
+    current.progress.report(1.0, "Done")
+
+
+def _write_scene(current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome) -> None:
+    raise NotImplementedError

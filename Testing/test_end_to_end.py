@@ -1,0 +1,142 @@
+"""One real patient through all rooms, by the command line: images in, prediction with pictures out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from support.cli import nsclc_response
+from support.data import shared_data
+
+from NSCLCResponseLib.core.result import check_result
+
+LUNG1_CENTRE = "-81,201,-456"  # RAS, within GTV-1
+OUTPUTS = {"result.json", "features.csv", "tumour.seg.nrrd", "overlay.png", "report.html", "scene.mrb"}
+
+
+def predict(out: Path, *arguments: object) -> dict:
+    done = nsclc_response("predict", *arguments, "--out", out)
+    assert done.code == 0, done.err
+    assert {p.name for p in out.iterdir()} == OUTPUTS
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    check_result(result)
+    assert f"{result['prediction']['probability']:.2f}" in done.out
+    assert result["prediction"]["label"] in done.out
+    return result
+
+
+@pytest.fixture(scope="module")
+def lung1(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """LUNG1-001 from its DICOM folder with the RTSTRUCT's GTV-1."""
+    out = tmp_path_factory.mktemp("lung1") / "Ergebnis für Patient 1"
+    folder = shared_data("lung1-001")
+    return out, predict(out, "--ct", folder / "ct", "--mask", folder / "rtstruct.dcm", "--roi", "GTV-1")
+
+
+def test_lung1_has_the_published_volume(lung1: tuple[Path, dict]):
+    _, result = lung1
+    assert result["tumour"]["volume_ml"] == pytest.approx(156.3, rel=0.005)
+    assert result["inputs"]["mask"]["roi"] == "GTV-1"
+    assert result["inputs"]["ct"]["facts"], "the DICOM facts are part of the result"
+
+
+def test_lung1_features_equal_stock_pyradiomics(lung1: tuple[Path, dict]):
+    """features.csv against PyRadiomics called directly with the signature's own settings file."""
+    import logging
+
+    from radiomics import featureextractor
+
+    from NSCLCResponseLib.core.signature_io import default_signature
+    from NSCLCResponseSegmentLib.core.masks import read_mask
+    from NSCLCResponseSegmentLib.core.reading import read_ct
+
+    out, _ = lung1
+    with (out / "features.csv").open(encoding="utf-8") as stream:
+        ours = {k: float(v) for k, v in next(csv.DictReader(stream)).items() if k.startswith("ct_") and v}
+    folder = shared_data("lung1-001")
+    ct = read_ct(folder / "ct")
+    mask = read_mask(folder / "rtstruct.dcm", ct, "GTV-1")
+    logging.getLogger("radiomics").setLevel(logging.ERROR)
+    settings = next(default_signature().glob("*ct*.yaml"))
+    stock = featureextractor.RadiomicsFeatureExtractor(str(settings)).execute(ct.image, mask.image)
+    expected = {f"ct_{k}": float(v) for k, v in stock.items() if not k.startswith("diagnostics")}
+    assert expected
+    assert set(expected) <= set(ours)
+    for name, value in expected.items():
+        assert ours[name] == pytest.approx(value, rel=1e-6, abs=1e-12), name
+
+
+def test_lung1_pictures_and_report_are_there_and_self_contained(lung1: tuple[Path, dict]):
+    out, result = lung1
+    pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(out / "overlay.png")))
+    assert pixels.shape[0] >= 800
+    assert pixels.shape[1] >= 1000
+    assert pixels.std() > 20, "the views are not empty"
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert result["prediction"]["label"] in html
+    assert "data:image/png;base64," in html
+    assert "http" not in html.replace("http-equiv", ""), "nothing is fetched from outside"
+    assert "<script" not in html
+
+
+def test_lung1_on_a_coarser_mask_says_that_it_was_resampled(tmp_path: Path, lung1: tuple[Path, dict]):
+    from NSCLCResponseSegmentLib.core.masks import read_mask
+    from NSCLCResponseSegmentLib.core.reading import read_ct
+
+    folder = shared_data("lung1-001")
+    mask = read_mask(folder / "rtstruct.dcm", read_ct(folder / "ct"), "GTV-1").image
+    coarse = sitk.Resample(
+        mask, [s // 2 for s in mask.GetSize()], sitk.Transform(), sitk.sitkNearestNeighbor, mask.GetOrigin(),
+        [2 * s for s in mask.GetSpacing()], mask.GetDirection(), 0, sitk.sitkUInt8,
+    )  # fmt: skip
+    sitk.WriteImage(coarse, str(tmp_path / "coarse.nii.gz"))
+    result = predict(tmp_path / "out", "--ct", folder / "ct", "--mask", tmp_path / "coarse.nii.gz")
+    assert result["tumour"]["volume_ml"] == pytest.approx(156.3, rel=0.05)
+    assert any("resampled" in warning.lower() for warning in result["warnings"])
+    assert not any("resampled" in warning.lower() for warning in lung1[1]["warnings"])
+
+
+def test_lung1_with_a_single_click(tmp_path: Path):
+    folder = shared_data("lung1-001")
+    result = predict(tmp_path / "out", "--ct", folder / "ct", "--click-ras", LUNG1_CENTRE)
+    assert result["inputs"]["mask"]["origin"] == "one click"
+    assert 30 < result["tumour"]["volume_ml"] < 400
+
+
+def test_4d_lung_from_nifti(tmp_path: Path):
+    folder = shared_data("4d-lung-113")
+    result = predict(tmp_path / "out", "--ct", folder / "ct.nii.gz", "--mask", folder / "tumour.nii.gz")
+    assert result["tumour"]["volume_ml"] == pytest.approx(67.6, rel=0.01)
+
+
+def test_simulated_patient_with_pet_and_without_gives_both_predictions(tmp_path: Path, a_simulated_patient: Path):
+    images = ("--ct", a_simulated_patient / "ct.nii.gz", "--mask", a_simulated_patient / "mask.nii.gz")
+    with_pet = predict(tmp_path / "a", *images, "--pet", a_simulated_patient / "pet.nii.gz")
+    without = predict(tmp_path / "b", *images)
+    assert with_pet["inputs"]["pet"]["unit"] == "SUVbw"
+    assert without["inputs"]["pet"] is None
+    assert with_pet["prediction"]["probability"] != without["prediction"]["probability"]
+    assert any(not part["used"] and part["reason"] for part in without["prediction"]["parts"])
+
+
+def test_same_input_gives_same_numbers(tmp_path: Path, a_simulated_patient: Path):
+    images = ("--ct", a_simulated_patient / "ct.nii.gz", "--mask", a_simulated_patient / "mask.nii.gz")
+    first, second = (predict(tmp_path / name, *images) for name in ("a", "b"))
+    assert first["prediction"] == second["prediction"]
+    assert (tmp_path / "a" / "features.csv").read_bytes() == (tmp_path / "b" / "features.csv").read_bytes()
+
+
+def test_segmentation_file_holds_the_mask_with_terminology(lung1: tuple[Path, dict]):
+    out, result = lung1
+    image = sitk.ReadImage(str(out / "tumour.seg.nrrd"))
+    keys = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    tags = keys["Segment0_Tags"]
+    assert "SCT^" in tags
+    assert "Neoplasm" in tags or "neoplasm" in tags
+    array = sitk.GetArrayFromImage(image)
+    volume = np.count_nonzero(array) * np.prod(image.GetSpacing()) / 1000
+    assert volume == pytest.approx(result["tumour"]["volume_ml"], rel=1e-3)
