@@ -148,7 +148,6 @@ def _requirements(extras: tuple[str, ...]) -> list[str]:
 def install_python_packages(profile: str) -> None:
     """Create the environment and install what ``profile`` needs, versions held by ``constraints.txt``."""
     extras = ("views", "cluster") + (("test",) if profile == "test" else ())
-    python = [str(VENV / "bin" / "python")]
     build_tools = ["setuptools", "wheel", "cython", "versioneer", "numpy"]
     steps: list[tuple[str, float, list[str]]] = [
         ("Python environment", 3, [sys.executable, "-m", "venv", str(VENV)]),
@@ -158,7 +157,6 @@ def install_python_packages(profile: str) -> None:
         ("PyRadiomics", 8, [*PIP, "install", *CONSTRAINTS, "--no-build-isolation", "pyradiomics==3.0.1"]),
         ("Slicer, MONAI and the rest", 45, [*PIP, "install", *CONSTRAINTS, *_requirements(extras)]),
         ("NSCLC Response", 3, [*PIP, "install", "--no-build-isolation", "--no-deps", "-e", str(ROOT)]),
-        ("bytecode", 2, [*python, "-c", "import NSCLCResponseLib.cli.main"]),
     ]
     Bar([(name, seconds) for name, seconds, _ in steps]).run_all(lambda i: _logged(steps[i][2]))
 
