@@ -29,7 +29,9 @@ def _library(name: str) -> Callable[[], bool]:
 
 def _mesa_drivers() -> bool:
     folders = [Path("/usr/lib"), *Path("/usr/lib").glob("*-linux-gnu")]
-    return any(next(folder.glob("dri/*swrast*_dri.so"), None) or next(folder.glob("libgallium*"), None) for folder in folders)
+    return any(
+        next(folder.glob("dri/*swrast*_dri.so"), None) or next(folder.glob("libgallium*"), None) for folder in folders
+    )
 
 
 #: Debian package → is what we need of it here? OpenGL for Slicer's views, a compiler for PyRadiomics.
@@ -69,7 +71,10 @@ def install_system_libraries(needed: dict[str, Callable[[], bool]]) -> None:
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
     command = f"sudo apt-get update && sudo apt-get install -y {' '.join(missing)}"
     if shutil.which("apt-get") is None:
-        die(f"These system libraries are missing: {', '.join(missing)} (Debian's names).", "Install them, then run again.")
+        die(
+            f"These system libraries are missing: {', '.join(missing)} (Debian's names).",
+            "Install them, then run again.",
+        )
     if os.geteuid() != 0:
         die(f"These system libraries are missing: {', '.join(missing)}.", f"Install them with:\n  {command}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -104,7 +109,9 @@ class Bar:
                 tail = "\n".join(LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
                 die(f"Setting up '{name}' failed:\n{tail}", f"The whole log is in {LOG}; mend the cause and run again.")
             done += seconds
-        sys.stderr.write(f"{self._clear()}Set up {', '.join(n for n, _ in self.steps)} in {time.monotonic() - began:.0f} s\n")
+        sys.stderr.write(
+            f"{self._clear()}Set up {', '.join(n for n, _ in self.steps)} in {time.monotonic() - began:.0f} s\n"
+        )
 
     def _clear(self) -> str:
         return "\r\x1b[K" if self.terminal else ""

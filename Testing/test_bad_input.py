@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
+
 from support.cli import nsclc_response
 from support.data import shared_data
 
@@ -83,7 +84,8 @@ def test_two_series_are_listed_and_one_can_be_chosen(tmp_path: Path):
 
 
 def test_an_abdomen_is_not_a_chest(tmp_path: Path):
-    sentence = refused(tmp_path / "out", "--ct", shared_data("not-a-chest", "abdomen_ct.nii.gz"), "--click-ras", "0,0,0")
+    abdomen = shared_data("not-a-chest", "abdomen_ct.nii.gz")
+    sentence = refused(tmp_path / "out", "--ct", abdomen, "--click-ras", "0,0,0")
     assert "chest" in sentence or "lung" in sentence
 
 

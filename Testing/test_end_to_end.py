@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from support.cli import nsclc_response
-from support.data import shared_data
 
 from NSCLCResponseLib.core.result import check_result
+from support.cli import nsclc_response
+from support.data import shared_data
 
 LUNG1_CENTRE = "-81,201,-456"  # RAS, within GTV-1
 OUTPUTS = {"result.json", "features.csv", "tumour.seg.nrrd", "overlay.png", "report.html", "scene.mrb"}

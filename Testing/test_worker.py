@@ -1,4 +1,4 @@
-"""The worker process: it speaks at least every two seconds, ends within two when cancelled, and leaves nothing behind."""
+"""The worker process speaks at least every two seconds, ends within two when cancelled, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.cli import command
 
 from NSCLCResponseSegmentLib.core.errors import JobCancelledError, JobFailedError, NSCLCResponseError
-from NSCLCResponseSegmentLib.core.jobs import JobProcess, wait_for
+from NSCLCResponseSegmentLib.core.jobs import JobProcess, WarmWorker, wait_for
+from support.cli import command
 
 SECONDS_TO_DIE = 2.0
 
@@ -84,7 +84,7 @@ def test_a_killed_worker_gives_one_sentence_and_leaves_nothing(a_simulated_patie
     wait_for(job, 5)
     assert_all_gone(tree, SECONDS_TO_DIE)
     assert_nothing_left(tmp_path / "out")
-    with pytest.raises(JobFailedError, match="ended from outside.*nothing was written"):
+    with pytest.raises(JobFailedError, match=r"ended from outside.*nothing was written"):
         job.result()
 
 
@@ -120,10 +120,34 @@ def test_the_protocol_is_json_lines_even_when_libraries_print(tmp_path: Path):
     import json
 
     job = tmp_path / "job.json"
-    job.write_text(json.dumps({"kind": "suv", "token": "t", "arguments": {"pet": "/nowhere", "out": str(tmp_path / "o")}}))
+    arguments = {"pet": "/nowhere", "out": str(tmp_path / "suv.nii.gz")}
+    job.write_text(json.dumps({"kind": "suv", "token": "t", "arguments": arguments}))
     done = subprocess.run(
         [sys.executable, "-m", "NSCLCResponseLib.worker", str(job)], capture_output=True, text=True, check=False
     )
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["type"] for e in events if e["type"] != "progress"] == ["started", "error"]
     assert done.returncode == 2
+
+
+def test_a_warm_worker_takes_jobs_one_after_another_and_starts_anew_after_a_cancel(
+    a_simulated_patient: Path, tmp_path: Path
+):
+    worker = WarmWorker()
+    first = worker.start("predict", predict_arguments(a_simulated_patient, tmp_path / "a"))
+    wait_for(first, 120)
+    began = time.monotonic()
+    second = worker.start("predict", predict_arguments(a_simulated_patient, tmp_path / "b"))
+    assert second.pid == first.pid
+    wait_for(second, 120)
+    print(f"second prediction in a warm worker: {time.monotonic() - began:.1f} s")
+    assert first.result()["result"]["prediction"] == second.result()["result"]["prediction"]
+    third = worker.start("predict", predict_arguments(a_simulated_patient, tmp_path / "c"))
+    wait_until_measuring(third)
+    third.cancel()
+    fourth = worker.start("suv", {"pet": str(tmp_path / "nowhere"), "out": str(tmp_path / "suv.nii.gz")})
+    assert fourth.pid != first.pid
+    wait_for(fourth, 60)
+    worker.close()
+    assert not psutil.pid_exists(fourth.pid)
+    assert {p.name for p in tmp_path.iterdir()} == {"a", "b"}

@@ -1,8 +1,9 @@
-"""The worker process: runs one job and speaks in JSON lines (see ``NSCLCResponseSegmentLib.core.jobs``).
+"""The worker process: runs jobs and speaks in JSON lines (see ``NSCLCResponseSegmentLib.core.jobs``).
 
-``python -m NSCLCResponseLib.worker job.json`` is a light supervisor around the process that does the work. Imports of
-torch and C extensions hold Python's lock for seconds; the supervisor keeps the progress lines coming meanwhile (at
-least one a second), turns a killed or crashed inner process into one sentence, and ends it when the caller is gone.
+``python -m NSCLCResponseLib.worker job.json`` runs one job; ``--serve`` takes jobs as JSON lines on stdin until it is
+closed. Either is a light supervisor around the process that does the work. Imports of torch and C extensions hold
+Python's lock for seconds; the supervisor keeps the progress lines coming meanwhile (at least one a second), turns a
+killed or crashed inner process into one sentence, and ends it when the caller is gone.
 """
 
 from __future__ import annotations
@@ -51,7 +52,13 @@ class TaskContext:
     token: str
 
 
-def _writer(stream: IO[str]) -> Callable[[dict[str, Any]], None]:
+Writer = Callable[[dict[str, Any]], None]
+
+_STARTING = {"type": "progress", "value": 0.0, "text": "Starting"}
+_REPORT_IT = "This is a defect of NSCLC Response; please report it with the log."
+
+
+def _writer(stream: IO[str]) -> Writer:
     lock = threading.Lock()
 
     def write(event: dict[str, Any]) -> None:
@@ -73,17 +80,6 @@ def _private_stdout() -> IO[str]:
     return private
 
 
-def _on_stdin_closed(action: Callable[[], None]) -> None:
-    """Call ``action`` when the process that started us is gone."""
-
-    def watch() -> None:
-        while os.read(0, 4096):
-            pass
-        action()
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _end_own_group(leader: int) -> None:
     """End this process, and with it the whole group when the group is the job's own (``leader`` leads it)."""
     if hasattr(os, "killpg") and os.getpgid(0) == leader:
@@ -91,121 +87,163 @@ def _end_own_group(leader: int) -> None:
     os._exit(1)
 
 
-def run_inner(job_file: str) -> int:
-    """Do the work of one job; returns the exit code."""
-    write = _writer(_private_stdout())
-    supervisor = os.getppid()
-    _on_stdin_closed(lambda: _end_own_group(supervisor))
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
-    write({"type": "started", "kind": job["kind"], "pid": os.getpid()})
+def run_task(job: dict[str, Any], write: Writer) -> None:
+    """Do the work of one job and write its outcome."""
     progress = Progress(
         on_progress=lambda value, text: write({"type": "progress", "value": round(value, 4), "text": text}),
         on_warning=lambda text: write({"type": "warning", "text": text}),
     )
+    write({"type": "started", "kind": job["kind"], "pid": os.getpid()})
     try:
         task = importlib.import_module(TASKS[job["kind"]])
         value = task.run(job["arguments"], TaskContext(progress, job["token"]))
         write({"type": "result", "value": value})
     except NSCLCResponseError as error:
         write({"type": "error", "message": error.message, "remedy": error.remedy, "exit_code": error.exit_code})
-        return error.exit_code
     except MemoryError:
         traceback.print_exc()
         remedy = "Close other programs or use a machine with more memory, then try again."
         write({"type": "error", "message": "The computer ran out of memory.", "remedy": remedy, "exit_code": 1})
-        return 1
     except Exception as error:  # noqa: BLE001 the last line of defence: the user gets a sentence, the log the traceback
         traceback.print_exc()
         message = f"An unexpected error stopped '{job['kind']}': {type(error).__name__}: {error}"
-        remedy = "This is a defect of NSCLC Response; please report it with the log."
-        write({"type": "error", "message": message, "remedy": remedy, "exit_code": 1})
-        return 1
+        write({"type": "error", "message": message, "remedy": _REPORT_IT, "exit_code": 1})
+
+
+def run_inner() -> int:
+    """Do the jobs that come on stdin, one after another; ends with stdin, even in the middle of a job."""
+    write = _writer(_private_stdout())
+    supervisor = os.getppid()
+    jobs: queue.Queue[str | None] = queue.Queue()
+    busy = threading.Event()
+
+    def read() -> None:
+        for line in os.fdopen(os.dup(0), encoding="utf-8"):
+            busy.set()
+            jobs.put(line)
+        jobs.put(None)
+        if busy.is_set():
+            _end_own_group(supervisor)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (line := jobs.get()) is not None:
+        run_task(json.loads(line), write)
+        if jobs.empty():
+            busy.clear()
     return 0
 
 
 # ---------------------------------------------------------------- the supervisor
 
 
-def _relay(inner: subprocess.Popen[str], write: Callable[[dict[str, Any]], None]) -> bool:
-    """Pass the inner process's lines on, with a heartbeat in between; true when it gave an outcome."""
-    lines: queue.Queue[str | None] = queue.Queue()
+class Supervisor:
+    """Relays between the caller and the inner process, with a heartbeat, and outlives neither."""
 
-    def read() -> None:
-        for line in inner.stdout:
-            lines.put(line)
-        lines.put(None)
+    def __init__(self) -> None:
+        self._write = _writer(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+        self._job: dict[str, Any] | None = None
+        self._inner = subprocess.Popen(
+            [sys.executable, "-m", "NSCLCResponseLib.worker", "--inner"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
 
-    threading.Thread(target=read, daemon=True).start()
-    last = {"type": "progress", "value": 0.0, "text": "Starting"}
-    since = time.monotonic()
-    while True:
-        try:
-            line = lines.get(timeout=HEARTBEAT_SECONDS)
-        except queue.Empty:
-            write({**last, "seconds": round(time.monotonic() - since)})
-            continue
-        if line is None:
-            return False
-        event = json.loads(line)
-        write(event)
-        if event["type"] == "progress":
-            last, since = event, time.monotonic()
-        elif event["type"] in ("result", "error"):
-            inner.wait()
-            return True
+    def send(self, line: str) -> None:
+        """Hand one job, a line of JSON, to the inner process."""
+        self._job = json.loads(line)
+        self._inner.stdin.write(json.dumps(self._job) + "\n")
+        self._inner.stdin.flush()
+
+    def serve_stdin(self) -> None:
+        """Pass jobs on from stdin in the background; when the caller closes it, all ends."""
+
+        def read() -> None:
+            for line in sys.stdin:
+                self.send(line)
+            if self._job is None:
+                self._inner.stdin.close()
+                return
+            self._inner.kill()
+            self._inner.wait()
+            self._discard()
+            _end_own_group(os.getpid())
+
+        threading.Thread(target=read, daemon=True).start()
+
+    def _discard(self) -> None:
+        if self._job and self._job["arguments"].get("out"):
+            discard_partial(Path(self._job["arguments"]["out"]), self._job["token"])
+
+    def relay(self, *, one_job: bool) -> int:
+        """Pass the inner process's lines on until it ends, or after one outcome; returns the exit code."""
+        lines: queue.Queue[str | None] = queue.Queue()
+
+        def read() -> None:
+            for line in self._inner.stdout:
+                lines.put(line)
+            lines.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        last, since = _STARTING, time.monotonic()
+        while True:
+            try:
+                line = lines.get(timeout=HEARTBEAT_SECONDS)
+            except queue.Empty:
+                if self._job is not None:
+                    self._write({**last, "seconds": round(time.monotonic() - since)})
+                continue
+            if line is None:
+                return self._inner_is_gone()
+            event = json.loads(line)
+            is_outcome = event["type"] in ("result", "error")
+            if is_outcome:
+                self._job = None
+            self._write(event)
+            if is_outcome and one_job:
+                self._inner.stdin.close()
+                self._inner.wait()
+                return event.get("exit_code", 0)
+            if event["type"] in ("started", "progress"):
+                last, since = (event if event["type"] == "progress" else _STARTING), time.monotonic()
+
+    def _inner_is_gone(self) -> int:
+        code = self._inner.wait()
+        if self._job is None:
+            return code
+        self._discard()
+        self._write(_death_event(code))
+        return 1
 
 
 def _death_event(code: int) -> dict[str, Any]:
     if code < 0:
         name = signal.Signals(-code).name
-        message = f"The worker process was ended from outside ({name}), often because memory ran out; nothing was written."
+        message = (
+            f"The worker process was ended from outside ({name}), often because memory ran out; nothing was written."
+        )
         remedy = "Close other programs, then try again."
     else:
         message = f"The worker process ended without a result (exit code {code})."
-        remedy = "This is a defect of NSCLC Response; please report it with the log."
+        remedy = _REPORT_IT
     return {"type": "error", "message": message, "remedy": remedy, "exit_code": 1}
 
 
-def supervise(job_file: str, *, watch_stdin: bool) -> int:
-    """Run the inner process and pass its lines on; returns the exit code."""
-    write = _writer(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    inner = subprocess.Popen(
-        [sys.executable, "-m", "NSCLCResponseLib.worker", "--inner", job_file],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
-
-    def caller_is_gone() -> None:
-        inner.kill()
-        inner.wait()
-        if job["arguments"].get("out"):
-            discard_partial(Path(job["arguments"]["out"]), job["token"])
-        _end_own_group(os.getpid())
-
-    if watch_stdin:
-        _on_stdin_closed(caller_is_gone)
-    has_outcome = _relay(inner, write)
-    code = inner.wait()
-    if not has_outcome:
-        if job["arguments"].get("out"):
-            discard_partial(Path(job["arguments"]["out"]), job["token"])
-        write(_death_event(code))
-        return 1
-    return code
-
-
 def main(argv: list[str] | None = None) -> int:
-    """Entry point: ``[--watch-stdin] job.json``."""
+    """Entry point: ``job.json`` or ``--serve``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[-1].startswith("-"):
-        sys.stderr.write("usage: python -m NSCLCResponseLib.worker [--watch-stdin] job.json\n")
+    if arguments == ["--inner"]:
+        return run_inner()
+    if len(arguments) != 1 or (arguments[0].startswith("-") and arguments[0] != "--serve"):
+        sys.stderr.write("usage: python -m NSCLCResponseLib.worker (job.json | --serve)\n")
         return 2
-    if arguments[0] == "--inner":
-        return run_inner(arguments[-1])
-    return supervise(arguments[-1], watch_stdin="--watch-stdin" in arguments)
+    supervisor = Supervisor()
+    if arguments[0] == "--serve":
+        supervisor.serve_stdin()
+        return supervisor.relay(one_job=False)
+    supervisor.send(Path(arguments[0]).read_text(encoding="utf-8"))
+    return supervisor.relay(one_job=True)
 
 
 if __name__ == "__main__":

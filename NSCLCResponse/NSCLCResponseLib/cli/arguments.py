@@ -41,8 +41,12 @@ def add_case_arguments(parser: argparse.ArgumentParser, *, ct_required: bool = T
     parser.add_argument(
         "--ct", required=ct_required, type=absolute, metavar="PATH", help="DICOM folder, NIfTI or NRRD, in HU"
     )
-    parser.add_argument("--series", default="", help="part of the SeriesInstanceUID or description, if there are several")
-    parser.add_argument("--pet", type=absolute, metavar="PATH", help="DICOM folder (becomes SUVbw), or NIfTI/NRRD in SUVbw")
+    parser.add_argument(
+        "--series", default="", help="part of the SeriesInstanceUID or description, if there are several"
+    )
+    parser.add_argument(
+        "--pet", type=absolute, metavar="PATH", help="DICOM folder (becomes SUVbw), or NIfTI/NRRD in SUVbw"
+    )
     parser.add_argument("--pet-series", default="", help="as --series, for the PET folder")
     parser.add_argument(
         "--mask", type=absolute, metavar="PATH", help="tumour outline: RTSTRUCT, DICOM SEG, NIfTI, NRRD or .seg.nrrd"
@@ -56,7 +60,12 @@ def add_click_arguments(parser: argparse.ArgumentParser) -> None:
         "--click-ras", type=point, action="append", default=[], metavar="R,A,S", help="point inside the tumour, RAS mm"
     )
     parser.add_argument(
-        "--click-ijk", type=point, action="append", default=[], metavar="I,J,K", help="the same as voxel column,row,slice"
+        "--click-ijk",
+        type=point,
+        action="append",
+        default=[],
+        metavar="I,J,K",
+        help="the same as voxel column,row,slice",
     )
 
 

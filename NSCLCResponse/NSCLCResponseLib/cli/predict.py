@@ -20,7 +20,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--clinical", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="e.g. pdl1_tps_percent=80"
     )
     parser.add_argument("--signature", type=absolute, metavar="DIR", help="signature folder (default: the shipped one)")
-    parser.add_argument("--patient-id", default="", help="identifier for the results (default: the one in the DICOM files)")
+    parser.add_argument(
+        "--patient-id", default="", help="identifier for the results (default: the one in the DICOM files)"
+    )
     add_out_folder(parser)
     parser.set_defaults(run=run)
 

@@ -76,5 +76,3 @@ class Prediction:
         for name in ("out_of_distribution", "warnings"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
-
-

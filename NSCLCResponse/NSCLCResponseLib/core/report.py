@@ -33,10 +33,7 @@ def _bars(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _part_bars(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
     parts = [p for p in prediction["parts"] if p["used"] and p["contribution"] is not None]
     return _bars(
-        [
-            {"label": wording.part_name(p["name"]), "detail": _own(p), "contribution": p["contribution"]}
-            for p in parts
-        ]
+        [{"label": wording.part_name(p["name"]), "detail": _own(p), "contribution": p["contribution"]} for p in parts]
     )
 
 

@@ -107,7 +107,8 @@ def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progr
         raise SegmentationError("Both a mask and a click are given.", "Give either --mask or --click-ras.")
     if not arguments.get("mask") and not clicks:
         raise SegmentationError(
-            "The tumour's outline is missing.", "Give --mask with an outline, or --click-ras with a point in the tumour."
+            "The tumour's outline is missing.",
+            "Give --mask with an outline, or --click-ras with a point in the tumour.",
         )
     case = read_case(
         ct=Path(arguments["ct"]),

@@ -1,141 +1,67 @@
-"""The caller's side of a job: start the worker process, read its lines, cancel it, clean up after it.
+"""The caller's side of a job: start it, read its events, cancel it, clean up after it.
 
-All heavy work runs as ``python -m NSCLCResponseLib.worker job.json``. The worker writes one JSON object per line on
-stdout: ``started``, ``progress {value, text}``, ``warning {text}``, then one of ``result {value}`` or
+All heavy work runs in ``python -m NSCLCResponseLib.worker``. The worker writes one JSON object per line on stdout:
+``started``, ``progress {value, text}``, ``warning {text}``, then one of ``result {value}`` or
 ``error {message, remedy, exit_code}``; logs go to stderr. Panel, browser workspace, command line and batch all use
-:class:`JobProcess`; only the standard library is imported here, so a panel can.
+:class:`JobProcess`, or :class:`WarmWorker` where the seconds to import torch should be spent once.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import json
-import os
 import queue
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from .atomic import discard_partial, new_token
-from .errors import DependencyError, JobCancelledError, JobFailedError, NSCLCResponseError
+from .errors import JobCancelledError, JobFailedError, NSCLCResponseError
 from .progress import SILENT, Progress
+from .worker_process import WorkerProcess
 
 JOB_SCHEMA = "nsclc-response/job/1"
-WORKER_MODULE = "NSCLCResponseLib.worker"
-_LOG_LINES_SHOWN = 3
-
-
-def python_executable() -> str:
-    """The interpreter for worker processes: this one, or ``PythonSlicer`` inside the Slicer application."""
-    executable = Path(sys.executable)
-    if "slicer" in executable.name.lower() and not executable.name.lower().startswith("python"):
-        name = "PythonSlicer.exe" if os.name == "nt" else "PythonSlicer"
-        return str(executable.with_name(name))
-    return str(executable)
-
-
-def worker_environment() -> dict[str, str]:
-    """The environment for a worker: this process's own, with both libraries importable and UTF-8 throughout."""
-    here = Path(__file__).resolve().parents[2]
-    spec = importlib.util.find_spec("NSCLCResponseLib")
-    folders = [here]
-    if spec is not None and spec.origin:
-        folders.append(Path(spec.origin).resolve().parents[1])
-    else:  # a checkout or Slicer build tree whose second module is not on the path of this process
-        folders.append(here.parent / "NSCLCResponse")
-    environment = dict(os.environ)
-    paths = [str(f) for f in dict.fromkeys(folders)] + environment.get("PYTHONPATH", "").split(os.pathsep)
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
-    environment["PYTHONUTF8"] = "1"
-    return environment
 
 
 class JobProcess:
-    """One job in its own process tree.
+    """One job, by default in a process tree of its own.
 
     >>> job = JobProcess("predict", {"ct": "/data/ct", "out": "/data/result"})
     >>> while job.running:
-    ...     for event in job.poll():
+    ...     for event in job.poll(timeout=0.1):
     ...         print(event)
     >>> job.result()
 
     :param kind: name of a task, see ``NSCLCResponseLib.worker.TASKS``.
     :param arguments: JSON values only; ``out`` names the file or folder that the job makes, if it makes one.
+    :param worker: an idle worker that stays for later jobs; without it one is started and ended with the job.
     """
 
-    def __init__(self, kind: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, arguments: Mapping[str, Any], worker: WorkerProcess | None = None) -> None:
         self.kind = kind
         self.arguments = dict(arguments)
         self.token = new_token()
-        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._log: list[str] = []
         self._outcome: dict[str, Any] | None = None
+        self._death = ""
         self._cancelled = False
         self._ended = False
-        self._folder = tempfile.TemporaryDirectory(prefix="nsclc-response-job-", ignore_cleanup_errors=True)
-        self._process = self._start()
-
-    def _start(self) -> subprocess.Popen[str]:
-        job_file = Path(self._folder.name) / "job.json"
-        job = {"schema": JOB_SCHEMA, "kind": self.kind, "token": self.token, "arguments": self.arguments}
-        job_file.write_text(json.dumps(job), encoding="utf-8")
-        try:
-            process = subprocess.Popen(
-                [python_executable(), "-m", WORKER_MODULE, "--watch-stdin", str(job_file)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env=worker_environment(),
-                start_new_session=True,  # so that Ctrl-C reaches us first, and the whole group can be ended
-            )
-        except OSError as error:
-            raise DependencyError(
-                f"The worker process cannot be started with {python_executable()}: {error.strerror}.",
-                "Install the extension again.",
-            ) from error
-        threading.Thread(target=self._read_events, args=(process.stdout,), daemon=True).start()
-        threading.Thread(target=self._read_log, args=(process.stderr,), daemon=True).start()
-        return process
-
-    def _read_events(self, stream: IO[str]) -> None:
-        for line in stream:
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                self._log.append(line.rstrip())
-                continue
-            self._events.put(event)
-        self._events.put(None)
-
-    def _read_log(self, stream: IO[str]) -> None:
-        for line in stream:
-            self._log.append(line.rstrip())
-            del self._log[:-1000]
+        self._keep_worker = worker is not None
+        self._worker = worker or WorkerProcess()
+        self._worker.send({"schema": JOB_SCHEMA, "kind": kind, "token": self.token, "arguments": self.arguments})
 
     @property
     def running(self) -> bool:
-        """Whether the outcome is still open."""
+        """Whether the outcome is still open; call :meth:`poll` to let it move on."""
         return not self._ended
 
     @property
     def pid(self) -> int:
         """Process id of the worker."""
-        return self._process.pid
+        return self._worker.pid
 
     @property
     def log(self) -> str:
         """The last lines of the worker's own log."""
-        return "\n".join(self._log)
+        return self._worker.log
 
     def poll(self, timeout: float = 0.0) -> list[dict[str, Any]]:
         """The events since the last call; waits up to ``timeout`` seconds for the first."""
@@ -143,55 +69,36 @@ class JobProcess:
         wait = timeout
         while not self._ended:
             try:
-                event = self._events.get(block=wait > 0, timeout=wait or None)
+                event = self._worker.events.get(block=wait > 0, timeout=wait or None)
             except queue.Empty:
                 break
             wait = 0.0
             if event is None:
-                self._finish()
+                self._end()
                 break
+            events.append(event)
             if event.get("type") in ("result", "error"):
                 self._outcome = event
-            events.append(event)
+                self._end()
         return events
 
-    def _finish(self) -> None:
-        self._process.wait()
-        self._kill_tree()  # a worker that was killed may leave children behind
-        self._clean()
-
-    def _clean(self) -> None:
-        self._ended = True
+    def _end(self) -> None:
+        if self._outcome is None or not self._worker.alive:
+            self._worker.kill()  # a worker that was killed may leave children behind
+            self._death = self._worker.death_sentence()
+        elif not self._keep_worker:
+            self._worker.close()
         if (self._outcome or {}).get("type") != "result" and self.arguments.get("out"):
             discard_partial(Path(self.arguments["out"]), self.token)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with contextlib.suppress(OSError):
-                stream.close()
-        self._folder.cleanup()
+        self._ended = True
 
     def cancel(self) -> None:
         """End the whole process tree and remove what it left unfinished; returns when that is done."""
         if self._ended:
             return
         self._cancelled = True
-        self._kill_tree()
-        self._process.wait()
-        self._clean()
-
-    def _kill_tree(self) -> None:
-        import psutil  # not at file scope: panels import this module before dependencies are installed
-
-        tree: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            worker = psutil.Process(self._process.pid)
-            tree = [worker, *worker.children(recursive=True)]
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        for process in tree:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs([p for p in tree if p.pid != self._process.pid], timeout=1.5)
+        self._worker.kill()
+        self._end()
 
     def result(self) -> dict[str, Any]:
         """What the task returned.
@@ -201,41 +108,47 @@ class JobProcess:
         :raises JobFailedError: the worker died or met a defect of ours.
         """
         if not self._ended:
-            raise RuntimeError("the job is still running; wait for it first")
+            message = "the job is still running; poll() until it is not"
+            raise RuntimeError(message)
         if self._cancelled:
             raise JobCancelledError
         outcome = self._outcome
         if outcome is None:
-            raise JobFailedError(self._death_sentence(), "Close other programs, then try again.")
+            raise JobFailedError(self._death, "Close other programs, then try again.")
         if outcome["type"] == "result":
             return outcome["value"]
         error = NSCLCResponseError if outcome.get("exit_code") == 2 else JobFailedError
         raise error(outcome["message"], outcome.get("remedy", ""))
 
-    def _death_sentence(self) -> str:
-        code = self._process.returncode
-        if code is not None and code < 0:
-            return (
-                f"The worker process was ended from outside (signal {-code}), often because memory ran out;"
-                " nothing was written."
-            )
-        last = " | ".join(line for line in self._log[-_LOG_LINES_SHOWN:] if line)
-        return f"The worker process ended without a result (exit code {code}); its last words: {last or 'none'}."
+
+class WarmWorker:
+    """Keeps one worker process between jobs, so that torch and models are loaded once; starts anew after a cancel."""
+
+    def __init__(self) -> None:
+        self._worker: WorkerProcess | None = None
+
+    def start(self, kind: str, arguments: Mapping[str, Any]) -> JobProcess:
+        """Start a job; the one before must have ended."""
+        if self._worker is None or not self._worker.alive:
+            self._worker = WorkerProcess()
+        return JobProcess(kind, arguments, self._worker)
+
+    def close(self) -> None:
+        """Let the worker go."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
 
 
-def run_job(
-    kind: str,
-    arguments: Mapping[str, Any],
-    progress: Progress = SILENT,
-    should_cancel: Callable[[], bool] = lambda: False,
+def follow(
+    job: JobProcess, progress: Progress = SILENT, should_cancel: Callable[[], bool] = lambda: False
 ) -> dict[str, Any]:
-    """Run one job to its end and return its result; the blocking form for command line and scripts.
+    """Wait for a job, pass its progress on, and return its result.
 
     ``KeyboardInterrupt`` or ``should_cancel() == True`` ends the process tree within two seconds.
 
     :raises NSCLCResponseError: as :meth:`JobProcess.result`.
     """
-    job = JobProcess(kind, arguments)
     try:
         while job.running:
             for event in job.poll(timeout=0.1):
@@ -253,6 +166,16 @@ def run_job(
     return job.result()
 
 
+def run_job(
+    kind: str,
+    arguments: Mapping[str, Any],
+    progress: Progress = SILENT,
+    should_cancel: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Run one job to its end and return its result: :func:`follow` for a new :class:`JobProcess`."""
+    return follow(JobProcess(kind, arguments), progress, should_cancel)
+
+
 def wait_for(job: JobProcess, seconds: float) -> None:
     """Wait until the job ends, at most ``seconds``; for tests and scripts.
 
@@ -262,4 +185,5 @@ def wait_for(job: JobProcess, seconds: float) -> None:
     while job.running:
         job.poll(timeout=0.1)
         if time.monotonic() > end:
-            raise TimeoutError(f"{job.kind} is still running after {seconds} s")
+            message = f"{job.kind} is still running after {seconds} s"
+            raise TimeoutError(message)
