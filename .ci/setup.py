@@ -43,7 +43,7 @@ SYSTEM_RUN = {
     "libgl1-mesa-dri": _mesa_drivers,
     "gcc": lambda: shutil.which("gcc") is not None,
     "libc6-dev": lambda: Path("/usr/include/stdlib.h").exists(),
-    "python3-dev": lambda: (Path(sysconfig.get_path("include")) / "Python.h").exists(),
+    "python3-dev": (Path(sysconfig.get_path("include")) / "Python.h").exists,
 }
 SYSTEM_TEST = {
     **SYSTEM_RUN,

@@ -58,7 +58,8 @@ def require_space(target: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{target} cannot be written: the disk is full ({free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed).",
+            f"{target} cannot be written: the disk is full"
+            f" ({free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed).",
             "Free some space or choose another folder.",
         )
 
