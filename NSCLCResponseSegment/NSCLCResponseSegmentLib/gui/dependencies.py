@@ -1,0 +1,106 @@
+"""Installs what the worker needs, when work is started for the first time, with a plain explanation.
+
+Slicer's own numpy, scipy, SimpleITK and pydicom are never replaced: pip gets their versions as constraints. PyTorch
+comes through the extension PyTorch, which chooses the build that fits the computer; PyRadiomics through SlicerRadiomics.
+"""
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import tempfile
+from pathlib import Path
+
+import slicer
+import slicer.packaging
+from slicer.i18n import tr as _
+
+from ..core.errors import DependencyError
+
+REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements.txt"
+_REQUESTER = "NSCLC Response"
+_TORCH_VERSION = ">=2.4"
+_BRING_TORCH = ("monai", "captum")  # pip would add a PyTorch of its own choice with them, so only after ours is there
+_KEPT = ("numpy", "scipy", "SimpleITK", "pydicom", "requests", "torch", "torchvision", "pyradiomics")
+
+
+def ensure_dependencies(*, torch: bool = True, radiomics: bool = True) -> None:
+    """Make sure that a worker can run; asks before it installs anything.
+
+    :param torch: the work needs PyTorch.
+    :param radiomics: the work needs PyRadiomics.
+    :raises DependencyError: something is missing and was not, or could not be, installed.
+    """
+    if radiomics:
+        _require_radiomics()
+    if torch:
+        _require_torch()
+    _require_packages(torch=torch)
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _require_radiomics() -> None:
+    if not _is_installed("radiomics"):
+        raise DependencyError(
+            _("PyRadiomics, which measures the tumour, is missing."),
+            _("Install the extension SlicerRadiomics in the Extensions Manager, restart Slicer and try again."),
+        )
+
+
+def _require_torch() -> None:
+    if _is_installed("torch"):
+        return
+    try:
+        import PyTorchUtils
+    except ImportError as error:
+        raise DependencyError(
+            _("PyTorch, which runs the neural networks, is missing."),
+            _("Install the extension PyTorch in the Extensions Manager, restart Slicer and try again."),
+        ) from error
+    logic = PyTorchUtils.PyTorchUtilsLogic()
+    if logic.installTorch(askConfirmation=True, torchVersionRequirement=_TORCH_VERSION) is None:
+        raise DependencyError(
+            _("PyTorch, which runs the neural networks, was not installed."),
+            _("Start again and accept the installation, or use the module PyTorch Utils."),
+        )
+
+
+def _require_packages(*, torch: bool) -> None:
+    requirements = [r for r in slicer.packaging.load_requirements(REQUIREMENTS) if torch or r.name not in _BRING_TORCH]
+    missing = [r for r in requirements if not slicer.packaging.pip_check(r)]
+    if not missing:
+        return
+    names = ", ".join(r.name for r in missing)
+    question = _(
+        "NSCLC Response needs {count} more Python packages ({names}).\n\n"
+        "They are downloaded from the Python Package Index into Slicer's own Python. This is done once."
+        " Packages that Slicer itself relies on stay as they are.\n\nInstall them now?"
+    ).format(count=len(missing), names=names)
+    if not slicer.util.confirmOkCancelDisplay(question, _REQUESTER):
+        raise DependencyError(
+            _("The Python packages {names} are missing.").format(names=names),
+            _("Start again and accept their installation."),
+        )
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            constraints = Path(folder) / "constraints.txt"
+            constraints.write_text(kept_versions(), encoding="utf-8")
+            slicer.packaging.pip_ensure(missing, constraints=constraints, prompt_install=False, requester=_REQUESTER)
+    except (subprocess.CalledProcessError, RuntimeError) as error:
+        raise DependencyError(
+            _("The Python packages {names} could not be installed: {reason}").format(names=names, reason=error),
+            _("Check the network and the error log (View menu), then try again."),
+        ) from error
+
+
+def kept_versions() -> str:
+    """pip constraints that keep what Slicer and other extensions rely on at the versions that are installed."""
+    lines = []
+    for name in _KEPT:
+        try:
+            lines.append(f"{name}=={importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,92 @@
+"""The table of lesions in both panels: follows the segmentation while it is edited, jumps to the lesion clicked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+
+from ..core.errors import NSCLCResponseError
+from ..core.lesions import Lesion
+from ..mrml.lesion_table import fill_lesion_table, jump_to, lesion_table_node, lesions_summary
+
+_QUIET_MS = 400  # measure when the brush has rested for so long
+
+
+class LesionTable:
+    """Shows what :func:`measure_lesions` finds in a segmentation.
+
+    :param view: ``qMRMLTableView``.
+    :param note: label under it.
+    :param measure: segmentation node and CT node to lesions, largest first.
+    :param on_edited: called after each change of the segmentation, before it is measured again.
+    """
+
+    def __init__(
+        self,
+        view: Any,
+        note: qt.QLabel,
+        measure: Callable[[Any, Any], list[Lesion]],
+        on_edited: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._view, self._note, self._measure, self._on_edited = view, note, measure, on_edited
+        self._segmentation: Any = None
+        self._ct: Any = None
+        self._observed: list[tuple[Any, int]] = []
+        self.lesions: list[Lesion] = []
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_QUIET_MS)
+        self._timer.connect("timeout()", self.refresh)
+        view.connect("clicked(QModelIndex)", self._on_clicked)
+
+    def set_segmentation(self, segmentation: Any, ct: Any) -> None:
+        """Follow ``segmentation``, measured on the grid of ``ct``; ``None`` empties the table."""
+        if segmentation is self._segmentation and ct is self._ct:
+            return
+        for observed, tag in self._observed:
+            observed.RemoveObserver(tag)
+        self._observed = []
+        self._segmentation, self._ct = segmentation, ct
+        if segmentation is not None:
+            content = segmentation.GetSegmentation()
+            for event in (
+                slicer.vtkSegmentation.SourceRepresentationModified,
+                slicer.vtkSegmentation.SegmentAdded,
+                slicer.vtkSegmentation.SegmentRemoved,
+            ):
+                self._observed.append((content, content.AddObserver(event, self._on_modified)))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Measure now."""
+        self._timer.stop()
+        if self._segmentation is None or self._ct is None:
+            self.lesions = []
+            self._view.setMRMLTableNode(None)
+            self._note.text = ""
+            return
+        try:
+            self.lesions = self._measure(self._segmentation, self._ct)
+            self._note.text = lesions_summary(self.lesions)
+        except NSCLCResponseError as error:
+            self.lesions = []
+            self._note.text = str(error)
+        table = lesion_table_node(slicer.mrmlScene, self._segmentation)
+        fill_lesion_table(table, self.lesions)
+        self._view.setMRMLTableNode(table)
+        self._view.resizeColumnsToContents()
+
+    def jump_to_largest(self) -> None:
+        """Show the largest lesion in all views."""
+        if self.lesions:
+            jump_to(slicer.mrmlScene, self.lesions[0].centre_ras)
+
+    def _on_modified(self, _caller: Any = None, _event: Any = None) -> None:
+        self._on_edited()
+        self._timer.start()
+
+    def _on_clicked(self, index: qt.QModelIndex) -> None:
+        row = index.row()
+        if 0 <= row < len(self.lesions):
+            jump_to(slicer.mrmlScene, self.lesions[row].centre_ras)

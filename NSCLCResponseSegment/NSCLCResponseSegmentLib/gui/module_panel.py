@@ -1,0 +1,99 @@
+"""What both panels have in common: the ``.ui`` file, the parameter node and the life cycle of a module widget."""
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+
+class ModulePanel(VTKObservationMixin):
+    """Base of the panels. Subclasses fill :meth:`connect_widgets`, :meth:`choose_defaults` and :meth:`update`.
+
+    :param uiPath: the ``.ui`` file; its top-level widget is a ``qMRMLWidget``.
+    :param logic: the module's ``ScriptedLoadableModuleLogic``, for ``getParameterNode()``.
+    :param isEntered: whether the module is shown now.
+    """
+
+    def __init__(self, uiPath: str, logic: Any, isEntered: Callable[[], bool]) -> None:
+        VTKObservationMixin.__init__(self)
+        self.logic = logic
+        self.is_entered = isEntered
+        self.parameters: Any = None
+        self._gui_tag: int | None = None
+        self.widget = slicer.util.loadUI(uiPath)
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.connect_widgets()
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
+        self.addObserver(scene, scene.EndCloseEvent, self.on_scene_end_close)
+        self.addObserver(scene, scene.EndImportEvent, self.on_scene_end_import)
+        self.initialize_parameter_node()
+
+    # ---------------------------------------------------------------- for subclasses
+
+    def connect_widgets(self) -> None:
+        """Connect signals, make helpers; called once."""
+
+    def choose_defaults(self) -> None:
+        """Preselect what saves the user clicks; :attr:`parameters` is set, its widgets are not connected yet."""
+
+    def update(self) -> None:
+        """Bring the widgets in line with :attr:`parameters` and the scene; called after each change."""
+
+    # ---------------------------------------------------------------- life cycle
+
+    def cleanup(self) -> None:
+        """The widget is about to be destroyed."""
+        self.set_parameter_node(None)
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self.initialize_parameter_node()
+
+    def exit(self) -> None:
+        """Another module is shown: react to nothing until the user is back."""
+        self.set_parameter_node(None)
+
+    def on_scene_start_close(self, _caller: Any = None, _event: Any = None) -> None:
+        """The parameter node is about to vanish."""
+        self.set_parameter_node(None)
+
+    def on_scene_end_close(self, _caller: Any = None, _event: Any = None) -> None:
+        """A new, empty scene."""
+        if self.is_entered():
+            self.initialize_parameter_node()
+        self.update()
+
+    def on_scene_end_import(self, _caller: Any = None, _event: Any = None) -> None:
+        """A scene was loaded: its parameter node, if any, replaces ours."""
+        if self.is_entered():
+            self.initialize_parameter_node()
+
+    # ---------------------------------------------------------------- parameter node
+
+    def initialize_parameter_node(self) -> None:
+        """Take the parameter node of the current scene, made if there is none."""
+        self.set_parameter_node(self.logic.getParameterNode())
+
+    def set_parameter_node(self, parameters: Any) -> None:
+        """Connect ``parameters`` (or nothing) to the widgets and observe it."""
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._gui_tag)
+            self._gui_tag = None
+            self.removeObserver(
+                self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified
+            )
+        self.parameters = parameters
+        if parameters is not None:
+            self.choose_defaults()
+            self._gui_tag = parameters.connectGui(self.ui)
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
+            self.update()
+
+    def _on_parameters_modified(self, _caller: Any = None, _event: Any = None) -> None:
+        if self.parameters is not None:
+            self.update()
