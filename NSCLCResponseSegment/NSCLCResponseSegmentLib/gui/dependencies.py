@@ -1,7 +1,8 @@
 """Installs what the worker needs, when work is started for the first time, with a plain explanation.
 
 Slicer's own numpy, scipy, SimpleITK and pydicom are never replaced: pip gets their versions as constraints. PyTorch
-comes through the extension PyTorch, which chooses the build that fits the computer; PyRadiomics through SlicerRadiomics.
+comes through the extension PyTorch, which chooses the build that fits the computer; PyRadiomics comes through
+SlicerRadiomics.
 """
 
 import importlib.metadata

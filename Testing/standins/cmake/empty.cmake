@@ -1,0 +1,1 @@
+# Stands for the files that Slicer's package asks extensions to include.
