@@ -1,0 +1,127 @@
+"""Body, airways and lungs on the coarse copy of a CT (see :mod:`.anatomy_grid`); arrays are (z, y, x), LPS."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from .errors import ImageError
+
+_AIR_OUTSIDE_HU = -920.0
+_SOFT_HU = -300.0
+_LUNG_HU = -400.0
+_AIRWAY_HU = -900.0
+
+
+def body_mask(ct: sitk.Image) -> sitk.Image:
+    """The patient without table and clothes; lungs and bowel gas filled.
+
+    Air is outside when it is as thin as room air and reaches a side of the image; so lung cut by a small field of view
+    stays in, and a table is cut off by opening.
+
+    :raises ImageError: there is nothing but air.
+    """
+    from scipy import ndimage
+
+    hu = sitk.GetArrayViewFromImage(ct)
+    solid = hu > _SOFT_HU
+    outside = _reaching_the_sides(hu < _AIR_OUTSIDE_HU)
+    # partial volume of the skin: what is thin and next to the outside air is outside too
+    outside = ndimage.binary_dilation(outside, _plane_cross(), iterations=2, mask=~solid)
+    inside = ndimage.binary_opening(~outside, _plane_disc(2))
+    body = _largest(inside)
+    if not body.any() or not (solid & body).any():
+        raise ImageError("The CT shows nothing but air.", "Give the CT of the thorax, in Hounsfield units.")
+    for plane in body:
+        ndimage.binary_fill_holes(plane, output=plane)
+    return _like(body, ct)
+
+
+def airway_mask(ct: sitk.Image, body: sitk.Image) -> sitk.Image:
+    """Trachea and main bronchi: thin air that hangs together from a round section near the top; may be empty."""
+    from scipy import ndimage
+
+    hu = sitk.GetArrayViewFromImage(ct)
+    inside = sitk.GetArrayViewFromImage(body) > 0
+    air = (hu < _AIRWAY_HU) & inside
+    area = float(np.prod(ct.GetSpacing()[:2]))
+    grown = np.zeros_like(air)
+    # from the top down: what was airway above and is air here, as long as it stays as narrow as an airway
+    below = None
+    for z in range(len(air) - 1, -1, -1):
+        pieces, count = ndimage.label(air[z])
+        if not count:
+            continue
+        sizes = ndimage.sum_labels(air[z], pieces, np.arange(1, count + 1)) * area
+        for number, size in enumerate(sizes, start=1):
+            piece = pieces == number
+            continues = below is not None and (piece & below).any()
+            if (continues and size < 900) or (below is None and _is_trachea(piece, inside[z], size, ct)):
+                grown[z] |= piece
+        if grown[z].any():
+            below = ndimage.binary_dilation(grown[z])
+    return _like(ndimage.binary_dilation(grown, mask=(hu < -500) & inside), ct)
+
+
+def _is_trachea(piece: np.ndarray, inside: np.ndarray, area_mm2: float, ct: sitk.Image) -> bool:
+    """Whether an air pocket of one slice is the trachea: of its size, near the midline, within the body."""
+    if not 60 < area_mm2 < 700:
+        return False
+    rows, columns = np.nonzero(piece)
+    body_columns = np.nonzero(inside.any(axis=0))[0]
+    middle, width = body_columns.mean(), np.ptp(body_columns) + 1
+    round_enough = max(np.ptp(rows) + 1, np.ptp(columns) + 1) < 40 / ct.GetSpacing()[0]
+    return bool(round_enough and abs(columns.mean() - middle) < 0.15 * width)
+
+
+def lung_mask(ct: sitk.Image, body: sitk.Image, airways: sitk.Image) -> sitk.Image:
+    """Air-filled lung with the vessels in it, without the airways."""
+    from scipy import ndimage
+
+    hu = sitk.GetArrayViewFromImage(ct)
+    inside = sitk.GetArrayViewFromImage(body) > 0
+    tube = sitk.GetArrayViewFromImage(airways) > 0
+    air = (hu < _LUNG_HU) & inside & ~tube
+    # bowel gas is thinner than lung; lung holds blood
+    pieces, count = ndimage.label(air)
+    voxel_ml = float(np.prod(ct.GetSpacing())) / 1000
+    numbers = np.arange(1, count + 1)
+    sizes = ndimage.sum_labels(air, pieces, numbers) * voxel_ml
+    means = ndimage.mean(hu, pieces, numbers) if count else []
+    keep = [n for n, ml, mean in zip(numbers, sizes, means, strict=True) if ml > 30 and mean > -960]
+    lungs = np.isin(pieces, keep)
+    closed = ndimage.binary_closing(np.pad(lungs, 3), iterations=3)[3:-3, 3:-3, 3:-3]
+    return _like(closed & inside & ~tube, ct)
+
+
+def _reaching_the_sides(mask: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(mask)
+    sides = [pieces[:, 0], pieces[:, -1], pieces[:, :, 0], pieces[:, :, -1]]
+    touching = np.unique(np.concatenate([side.ravel() for side in sides]))
+    return np.isin(pieces, touching[touching > 0])
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
+    pieces, count = ndimage.label(mask)
+    if not count:
+        return np.zeros_like(mask)
+    return pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
+
+
+def _plane_cross() -> np.ndarray:
+    return np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], bool)
+
+
+def _plane_disc(radius: int) -> np.ndarray:
+    steps = np.arange(-radius, radius + 1)
+    return (steps[:, None] ** 2 + steps[None] ** 2 <= radius**2 + 1)[None]
+
+
+def _like(mask: np.ndarray, image: sitk.Image) -> sitk.Image:
+    out = sitk.GetImageFromArray(mask.astype(np.uint8))
+    out.CopyInformation(image)
+    return out
