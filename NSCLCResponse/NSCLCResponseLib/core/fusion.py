@@ -1,0 +1,174 @@
+"""Late fusion: the parts that a patient has, weighted into one logit, and Platt's calibration of it.
+
+For every set of parts that a patient may have (no PET, no clinical values, …) there is a rule of its own, fitted on
+out-of-fold logits; so a missing part never stops a prediction and never leaves weights that were meant for more parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PET_PARTS = {"radiomics_pet", "cnn"}  # parts whose logit (also) exists with a PET
+_RIDGE = 0.5  # pull of each weight to zero, in units of one patient's log-likelihood
+MIN_PER_CLASS = 8  # fewer responders or non-responders than this carry no rule
+
+
+@dataclass(frozen=True)
+class FusionRule:
+    """How the logits of ``parts`` become one calibrated logit.
+
+    ``slope × (intercept + Σ weight × logit) + offset``, slope and offset being Platt's.
+
+    :param pet: whether the parts saw a PET.
+    :param means: mean logit of each part in training (out of fold); contributions are relative to it.
+    :param patients: patients that the rule was fitted on.
+    """
+
+    parts: tuple[str, ...]
+    pet: bool
+    weights: tuple[float, ...]
+    intercept: float
+    means: tuple[float, ...]
+    slope: float
+    offset: float
+    patients: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the logits that the rule takes, see :func:`column`."""
+        return tuple(column(part, pet=self.pet) for part in self.parts)
+
+    def logit(self, logits: Mapping[str, float]) -> float:
+        """The calibrated logit of one patient from the logits by column."""
+        fused = self.intercept + sum(w * logits[c] for w, c in zip(self.weights, self.columns, strict=True))
+        return self.slope * fused + self.offset
+
+    def contributions(self, logits: Mapping[str, float]) -> dict[str, float]:
+        """What each part adds to the calibrated logit, relative to the training mean; with :attr:`base` their sum."""
+        terms = zip(self.parts, self.columns, self.weights, self.means, strict=True)
+        return {part: self.slope * w * (logits[c] - mean) for part, c, w, mean in terms}
+
+    @property
+    def base(self) -> float:
+        """The calibrated logit of a patient whose parts all say what they say on average in training."""
+        return self.logit(dict(zip(self.columns, self.means, strict=True)))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dictionary, as ``signature.json`` holds it."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FusionRule:
+        """The inverse of :meth:`to_json`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def choose_rule(rules: Sequence[FusionRule], available: set[str]) -> FusionRule | None:
+    """The rule that uses most of the available columns, with PET before without; ``None`` when there is none at all."""
+    fitting = [r for r in rules if set(r.columns) <= available]
+    return max(fitting, key=lambda r: (len(r.parts), r.pet, r.patients), default=None)
+
+
+def fit_weights(logits: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (not below zero) and intercept of a logistic fusion with a small ridge.
+
+    A negative weight would let a part argue against its own verdict, which nobody could explain; correlated parts
+    produce them easily on few patients.
+
+    :param logits: (patients, parts).
+    :param outcome: (patients,) of 0 and 1.
+    """
+    import numpy as np
+    from scipy.optimize import minimize
+
+    scale = np.maximum(logits.std(axis=0), 1e-9)
+    x, y = logits / scale, outcome.astype(float)
+
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        z = x @ theta[:-1] + theta[-1]
+        value = np.sum(np.logaddexp(0, z) - y * z) + _RIDGE * np.sum(theta[:-1] ** 2)
+        residual = _expit(z) - y
+        return value, np.append(x.T @ residual + 2 * _RIDGE * theta[:-1], residual.sum())
+
+    start = np.zeros(x.shape[1] + 1)
+    bounds = [(0, None)] * x.shape[1] + [(None, None)]
+    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12, "gtol": 1e-8}).x
+    return found[:-1] / scale, float(found[-1])
+
+
+def fit_platt(fused: np.ndarray, outcome: np.ndarray) -> tuple[float, float]:
+    """Slope and offset of Platt's calibration (Platt 1999) on out-of-fold logits.
+
+    A slope below zero means that out of fold there is no signal; it is set to zero, so that everyone gets the rate of
+    the training cohort.
+    """
+    import numpy as np
+
+    weights, offset = fit_weights(np.asarray(fused, dtype=float)[:, None], np.asarray(outcome))
+    return float(weights[0]), offset
+
+
+def column(part: str, *, pet: bool) -> str:
+    """Name of a part's logit: the network has two, with the PET and without it."""
+    return f"{part}:no_pet" if part == "cnn" and not pet else part
+
+
+def fit_rules(table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.ndarray) -> list[FusionRule]:
+    """One rule for each set of parts that enough patients have.
+
+    :param table: column (see :func:`column`) → out-of-fold logits (patients,), NaN where a patient lacks it.
+    :param outcome: (patients,) of 0 and 1.
+    :param folds: (patients,) fold numbers; calibration uses weights fitted without the patient's fold.
+    """
+    names = sorted({name.partition(":")[0] for name in table})
+    rules = []
+    for pet in (True, False):
+        for size in range(1, len(names) + 1):
+            for parts in combinations(names, size):
+                if pet == bool(PET_PARTS & set(parts)) or (not pet and set(parts) & PET_PARTS == {"cnn"}):
+                    rules.append(_fit_rule(parts, table, outcome, folds, pet=pet))
+    return [rule for rule in rules if rule is not None]
+
+
+def _fit_rule(
+    parts: tuple[str, ...], table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.ndarray, *, pet: bool
+) -> FusionRule | None:
+    import numpy as np
+
+    columns = [column(p, pet=pet) for p in parts]
+    if not set(columns) <= set(table):
+        return None
+    logits = np.stack([table[c] for c in columns], axis=1)
+    here = np.isfinite(logits).all(axis=1)
+    x, y, fold = logits[here], outcome[here], folds[here]
+    if min(np.sum(y == 1), np.sum(y == 0)) < MIN_PER_CLASS:
+        return None
+    weights, intercept = fit_weights(x, y)
+    slope, offset = fit_platt(cross_fitted(x, y, fold), y)
+    return FusionRule(
+        parts, pet, tuple(map(float, weights)), intercept, tuple(map(float, x.mean(axis=0))), slope, offset, len(y)
+    )
+
+
+def cross_fitted(logits: np.ndarray, outcome: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Fused logits, each from weights that did not see the patient's fold; (patients,)."""
+    import numpy as np
+
+    fused = np.zeros(len(outcome))
+    for fold in np.unique(folds):
+        train, test = folds != fold, folds == fold
+        weights, intercept = fit_weights(logits[train], outcome[train])
+        fused[test] = logits[test] @ weights + intercept
+    return fused
+
+
+def _expit(z: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return 1 / (1 + np.exp(-np.clip(z, -500, 500)))

@@ -1,0 +1,106 @@
+"""Fitting one part on named features: imputation, ranks, scaling, selection and a penalised logistic regression, all of
+it inside the fold that it is given."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .presets import TableFit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PREPROCESSING = (
+    "median imputation; rank among the training patients (0 to 1, so that values beyond training cannot run away);"
+    " standardisation; the k features with the largest ANOVA F; L2-penalised logistic regression;"
+    " k and penalty by the log-loss of inner cross-validation"
+)
+
+
+def make_pipeline(patients: int, keep: int, strength: float) -> Any:
+    """The unfitted pipeline for a training set of ``patients`` rows."""
+    from sklearn.feature_selection import SelectKBest, f_classif
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import QuantileTransformer, StandardScaler
+
+    ranks = QuantileTransformer(n_quantiles=min(100, patients), subsample=None, random_state=0)
+    return Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            ("rank", ranks),
+            ("scale", StandardScaler()),
+            ("select", SelectKBest(f_classif, k=keep)),
+            ("model", LogisticRegression(C=strength, max_iter=2000)),
+        ]
+    )
+
+
+def fit_table(x: np.ndarray, y: np.ndarray, fit: TableFit, seed: int) -> tuple[Any, dict[str, Any]]:
+    """A fitted pipeline and what inner cross-validation chose.
+
+    :param x: (patients, features), NaN where a value is missing.
+    :param y: (patients,) of 0 and 1.
+    """
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    smallest = int(min(y.sum(), len(y) - y.sum()))
+    folds = StratifiedKFold(max(2, min(fit.inner_folds, smallest)), shuffle=True, random_state=seed)
+    keep = sorted({min(k, x.shape[1]) for k in fit.keep})
+    grid = {"select__k": keep, "model__C": list(fit.strengths)}
+    rows_inside = int(len(y) * (1 - 1 / folds.get_n_splits()))
+    search = GridSearchCV(make_pipeline(rows_inside, keep[0], 1.0), grid, scoring="neg_log_loss", cv=folds, refit=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Features .* are constant", category=UserWarning)
+        warnings.filterwarnings("ignore", message="invalid value encountered", category=RuntimeWarning)
+        warnings.filterwarnings("ignore", message="n_quantiles .* is greater", category=UserWarning)
+        search.fit(x, y)
+        best = search.best_params_
+        pipeline = make_pipeline(len(y), best["select__k"], best["model__C"]).fit(x, y)
+    return pipeline, {"features_kept": int(best["select__k"]), "C": float(best["model__C"])}
+
+
+def training_statistics(pipeline: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a prediction needs to explain itself.
+
+    :returns: quantiles at 0, 1, … 100 % (features, 101), and the mean of what the classifier is given (selected,).
+    """
+    import numpy as np
+
+    columns = [c[np.isfinite(c)] for c in x.T]
+    quantiles = np.stack([np.quantile(c, np.linspace(0, 1, 101)) if len(c) else np.full(101, np.nan) for c in columns])
+    return quantiles, pipeline[:-1].transform(x).mean(axis=0)
+
+
+def feature_unit(name: str) -> str:
+    """The unit of a radiomics feature where it has one that a reader knows; empty otherwise.
+
+    First-order statistics of an unfiltered image carry its unit; shape features are in mm, mm² or mm³.
+    """
+    image, _, rest = name.partition("_")
+    kind, _, feature = rest.partition("_")
+    intensity = {"ct": "HU", "pet": "SUVbw"}.get(image, "")
+    if kind == "original" and feature.startswith("firstorder_"):
+        return intensity if feature.removeprefix("firstorder_") in _IN_IMAGE_UNITS else ""
+    if feature.startswith("shape_"):
+        return _shape_unit(feature.removeprefix("shape_"))
+    return ""
+
+
+def _shape_unit(feature: str) -> str:
+    if feature.endswith("Volume"):
+        return "mm³"
+    if feature == "SurfaceArea":
+        return "mm²"
+    if feature == "SurfaceVolumeRatio":
+        return "1/mm"
+    return "mm" if "Diameter" in feature or "AxisLength" in feature else ""
+
+
+_IN_IMAGE_UNITS: Sequence[str] = (
+    "10Percentile", "90Percentile", "InterquartileRange", "Maximum", "Mean", "MeanAbsoluteDeviation", "Median",
+    "Minimum", "Range", "RobustMeanAbsoluteDeviation", "RootMeanSquared", "StandardDeviation",
+)  # fmt: skip
