@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_series import DicomFile, is_localizer
+from .dicom_files import DicomFile, is_localizer, text
 from .errors import ImageError
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+    from pydicom.dataset import Dataset
 
+_NEEDED = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "Rows": 1, "Columns": 1}
 _SAME_ORIENTATION = 1e-3  # largest difference of a direction cosine within one series
 _SAME_POSITION_MM = 1e-3
-_UNEVEN_FRACTION = 0.05  # of the slice distance; scanners round positions to 0.01 mm
+_UNEVEN_MM = 0.1  # from where a slice should lie; some scanners round positions to 0.1 mm
+_UNEVEN_FRACTION = 0.03  # of the slice distance, when that is more
+_TRANSVERSE = 0.8  # cosine between the slice normal and the body axis; the most oblique chest CTs have about 0.95
 _MISSING_FACTOR = 1.5
 _STRAIGHT_PIXELS = 0.5  # slices may be shifted within their plane by this much before we call the stack sheared
 _TILT_DEGREES = 0.5
@@ -56,11 +60,11 @@ def stack(files: tuple[DicomFile, ...], name: str) -> Stack:
     files, notes = _one_of_each(files)
     _require_headers(files, name)
     normal, columns_to_normal = _orientation(files, name)
-    positions = np.array([[float(v) for v in f.header.ImagePositionPatient] for f in files])
+    positions = np.array([f.header.ImagePositionPatient for f in files], dtype=float)
     order = np.argsort(positions @ normal, kind="stable")
     files, positions = tuple(files[i] for i in order), positions[order]
+    _require_regular(positions @ normal, files, name)
     along = positions @ normal
-    _require_regular(along, files, name)
     rows_mm, columns_mm = (float(v) for v in files[0].header.PixelSpacing)
     _require_straight(positions, columns_to_normal, min(rows_mm, columns_mm), files, name)
     distance = float((along[-1] - along[0]) / (len(along) - 1))
@@ -79,10 +83,13 @@ def _one_of_each(files: tuple[DicomFile, ...]) -> tuple[tuple[DicomFile, ...], l
     return tuple(unique.values()), notes
 
 
+def _has(header: Dataset, key: str, count: int) -> bool:
+    return bool(text(header, key)) and (count == 1 or len(header[key].value) == count)
+
+
 def _require_headers(files: tuple[DicomFile, ...], name: str) -> None:
-    needed = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
     for file in files:
-        missing = [key for key in needed if file.header.get(key) in (None, "")]
+        missing = [key for key, count in _NEEDED.items() if not _has(file.header, key, count)]
         if missing or file.is_cut:
             what = f"{' and '.join(missing)} missing" if missing else "its pixels end early"
             raise ImageError(
@@ -95,7 +102,7 @@ def _require_headers(files: tuple[DicomFile, ...], name: str) -> None:
 
 
 def _orientation(files: tuple[DicomFile, ...], name: str) -> tuple[np.ndarray, np.ndarray]:
-    cosines = np.array([[float(v) for v in f.header.ImageOrientationPatient] for f in files])
+    cosines = np.array([f.header.ImageOrientationPatient for f in files], dtype=float)
     if np.abs(cosines - cosines[0]).max() > _SAME_ORIENTATION:
         raise ImageError(
             f"{name} mixes slices of different orientation.", "Export the transverse slices as a series of their own."
@@ -106,6 +113,11 @@ def _orientation(files: tuple[DicomFile, ...], name: str) -> tuple[np.ndarray, n
     if max(abs(length - 1) for length in lengths) > _SAME_ORIENTATION * 10:
         raise ImageError(f"The slice orientation in {name} is invalid.", "Export the series again.")
     row, normal = row / lengths[0], normal / lengths[2]
+    if abs(normal[2]) < _TRANSVERSE:
+        raise ImageError(
+            f"{name} does not have transverse slices (it is a sagittal, coronal or oblique reformat).",
+            "Give the transverse series.",
+        )
     return normal, np.stack([row, np.cross(normal, row), normal], axis=1)
 
 
@@ -127,7 +139,8 @@ def _require_regular(along: np.ndarray, files: tuple[DicomFile, ...], name: str)
             f" so about {count} {'is' if count == 1 else 'are'} missing{more}.",
             "Export or copy the series again, complete.",
         )
-    if abs(gap - usual) > _UNEVEN_FRACTION * usual:
+    even = np.linspace(along[0], along[-1], len(along))
+    if np.abs(along - even).max() > max(_UNEVEN_MM, _UNEVEN_FRACTION * usual):
         raise ImageError(
             f"{name} has uneven spacing: slices are {usual:.2f} mm apart, but {gap:.2f} mm {where}.",
             "Give a series with even slice distance, or resample it first.",
@@ -153,7 +166,7 @@ def _require_straight(
     shift = float(np.abs(inside_plane).max())
     length = float((positions[-1] - positions[0]) @ axes[:, 2])
     angle = float(np.degrees(np.arctan2(np.linalg.norm(inside_plane[-1]), length)))
-    stated = abs(float(files[0].header.get("GantryDetectorTilt") or 0.0))
+    stated = abs(float(text(files[0].header, "GantryDetectorTilt") or 0.0))
     remedy = "Use a series without gantry tilt, or correct the tilt first and save the volume as NIfTI or NRRD."
     if shift > _STRAIGHT_PIXELS * pixel_mm:
         raise ImageError(

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from .case import LoadedImage
 from .dicom_geometry import Stack, stack
+from .dicom_files import text
 from .dicom_series import MODALITY_NAMES, Series
 from .errors import ImageError, PetError
 from .progress import Progress
@@ -112,12 +113,12 @@ def _first_unreadable(grid: Stack) -> str:
 
 def _has_whole_rescale(grid: Stack) -> bool:
     keys = ("RescaleSlope", "RescaleIntercept")
-    return all(float(f.header.get(k) or 0).is_integer() for f in grid.files for k in keys)
+    return all(float(text(f.header, k) or 0).is_integer() for f in grid.files for k in keys)
 
 
 def _require_hounsfield_header(series: Series, name: str) -> None:
     """Values are checked later; here only what the header says plainly (Rescale Type, PS3.3 C.11.1)."""
-    types = {str(f.header.get("RescaleType") or "HU").upper() for f in series.files}
+    types = {(text(f.header, "RescaleType") or "HU").upper() for f in series.files}
     wrong = types - {"HU", "US", "HU_MOD"}  # US is 'unspecified', which some scanners write on plain CT
     if wrong:
         raise ImageError(
@@ -133,15 +134,13 @@ def _grid(image: sitk.Image) -> dict[str, Any]:
 def _facts(header: Dataset) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for name, (key, kind) in _FACTS.items():
-        value = header.get(key)
-        if value is None or value == "":
+        value = text(header, key)
+        if not value:
             continue
-        if not isinstance(value, (str, int, float)):  # several values
-            value = "\\".join(str(v) for v in value) if kind is str else value[0]
         try:
             facts[name] = kind(value)
-        except (TypeError, ValueError):
-            facts[name] = str(value)
+        except ValueError:
+            facts[name] = value
     return facts
 
 
@@ -155,18 +154,18 @@ def _loaded(
     paths: tuple[Path, ...],
 ) -> LoadedImage:
     header = series.header
-    dates = (header.get(key) for key in ("AcquisitionDate", "SeriesDate", "StudyDate"))
+    dates = (text(header, key) for key in ("AcquisitionDate", "SeriesDate", "StudyDate"))
     return LoadedImage(
         image=image,
         modality=series.modality,
         unit=unit,
         source=source,
-        patient_id=str(header.get("PatientID") or ""),
-        study_uid=str(header.get("StudyInstanceUID") or ""),
+        patient_id=text(header, "PatientID"),
+        study_uid=text(header, "StudyInstanceUID"),
         series_uid=series.uid,
         series_description=series.description,
-        frame_of_reference_uid=str(header.get("FrameOfReferenceUID") or ""),
-        acquisition_date=next((str(d) for d in dates if d), ""),
+        frame_of_reference_uid=text(header, "FrameOfReferenceUID"),
+        acquisition_date=next((d for d in dates if d), ""),
         dicom_files=paths,
         facts=facts,
         notes=tuple(notes),

@@ -33,15 +33,16 @@ def read_dicom_seg(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
     name = f"The segment '{labels[chosen]}' in {path}"
     notes = _check_belongs(seg, ct, name)
     try:
-        volume = seg.get_volume(
-            segment_numbers=[numbers[chosen]], combine_segments=True, relabel=True, allow_missing_positions=True
-        )
-    except Exception as problem:
+        volume = seg.get_volume(segment_numbers=[numbers[chosen]])
+    except Exception as problem:  # as above
         raise MaskError(
             f"{name} does not lie on one regular grid of slices.", "Save it as NRRD or NIfTI in the CT's grid instead."
         ) from problem
-    mask = image_from_volume((volume.array != 0).astype(np.uint8), volume.affine)
+    inside = volume.array[..., 0]  # the last axis is that of segments; fractions count from one half
+    mask = image_from_volume((inside >= 0.5).astype(np.uint8), volume.affine)
     placed, more = placed_on(mask, ct, name)
+    if np.issubdtype(inside.dtype, np.floating):
+        notes.append("The segmentation is fractional; voxels of one half and more were taken as inside.")
     return TumourMask(placed, "imported", path, labels[chosen], (*notes, *more))
 
 

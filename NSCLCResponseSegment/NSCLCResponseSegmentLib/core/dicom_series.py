@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .dicom_files import DicomFile, image_type, is_localizer, read_header, text
 from .errors import ImageError
 from .progress import SILENT, Progress
+from .volume_files import is_archive
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -34,21 +36,8 @@ ENHANCED_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.130": "PT",  # Enhanced PET
     "1.2.840.10008.5.1.4.1.1.128.1": "PT",  # Legacy Converted Enhanced PET
 }
-_PREAMBLE = 132
 _FEWEST_SLICES = 3
 _LISTED = 12
-
-
-@dataclass(frozen=True)
-class DicomFile:
-    """One file and its header, without the pixels.
-
-    :param is_cut: the file is shorter than its uncompressed pixels need.
-    """
-
-    path: Path
-    header: Dataset
-    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,32 +53,31 @@ class Series:
 
     @property
     def uid(self) -> str:
-        return str(self.header.get("SeriesInstanceUID", ""))
+        return text(self.header, "SeriesInstanceUID")
 
     @property
     def modality(self) -> str:
-        return str(self.header.get("Modality", ""))
+        return text(self.header, "Modality")
 
     @property
     def description(self) -> str:
-        return str(self.header.get("SeriesDescription", "") or self.header.get("ProtocolName", "") or "")
+        return text(self.header, "SeriesDescription") or text(self.header, "ProtocolName")
 
     @property
     def number(self) -> str:
-        value = self.header.get("SeriesNumber")
-        return "" if value is None else str(value)
+        return text(self.header, "SeriesNumber")
 
     @property
     def is_enhanced(self) -> bool:
-        return str(self.header.get("SOPClassUID", "")) in ENHANCED_CLASSES
+        return text(self.header, "SOPClassUID") in ENHANCED_CLASSES
 
     @property
     def is_volume(self) -> bool:
-        """Whether this can be a volume at all: an image class of CT or PET with enough slices, and no localizer."""
+        """Whether this can be a volume at all: an image class of CT or PET with enough slices besides localizers."""
         if self.is_enhanced:
             return True
-        is_image = str(self.header.get("SOPClassUID", "")) in IMAGE_CLASSES
-        return is_image and len(self.files) >= _FEWEST_SLICES and not is_localizer(self.files[-1].header)
+        slices = sum(not is_localizer(f.header) for f in self.files)
+        return text(self.header, "SOPClassUID") in IMAGE_CLASSES and slices >= _FEWEST_SLICES
 
     def listed(self) -> str:
         """The series in one line for the user: number, description, modality, slices, end of its UID."""
@@ -97,66 +85,6 @@ class Series:
         name = MODALITY_NAMES.get(self.modality, self.modality or "unknown")
         number = f"{self.number}: " if self.number else ""
         return f"{number}'{what}' ({name}, {len(self.files)} files, UID …{self.uid[-8:]})"
-
-
-def is_localizer(header: Dataset) -> bool:
-    """Whether a CT image is a scout (topogram), by its Image Type."""
-    return "LOCALIZER" in image_type(header)
-
-
-def image_type(header: Dataset) -> tuple[str, ...]:
-    """Values of Image Type (0008,0008) in capitals."""
-    value = header.get("ImageType") or ()
-    values = [value] if isinstance(value, str) else list(value)
-    return tuple(str(v).upper() for v in values)
-
-
-def is_dicom_file(path: Path) -> bool:
-    """Whether a file carries DICOM's magic bytes."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(_PREAMBLE)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
-def read_header(path: Path) -> DicomFile | None:
-    """The header of one file, or ``None`` when it is not DICOM (or DICOM's own index)."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    try:
-        with path.open("rb") as stream:
-            header = pydicom.dcmread(stream, stop_before_pixels=True)
-            pixels_at = stream.tell()
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError):
-        header = _header_without_preamble(path)
-        pixels_at = 0
-    if header is None or "SOPClassUID" not in header or "SeriesInstanceUID" not in header:
-        return None
-    return DicomFile(path, header, _is_cut(path, header, pixels_at))
-
-
-def _header_without_preamble(path: Path) -> Dataset | None:
-    """Old writers leave the preamble out; only believed when the file is named like DICOM."""
-    import pydicom
-
-    if path.suffix.lower() not in (".dcm", ".ima", ""):
-        return None
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    except Exception:  # noqa: BLE001 anything may be raised when arbitrary bytes are read as DICOM
-        return None
-
-
-def _is_cut(path: Path, header: Dataset, pixels_at: int) -> bool:
-    meta = getattr(header, "file_meta", None)
-    syntax = meta.get("TransferSyntaxUID") if meta is not None else None
-    if not pixels_at or syntax is None or syntax.is_compressed or "Rows" not in header:
-        return False
-    samples = int(header.get("SamplesPerPixel", 1)) * int(header.get("NumberOfFrames", 1) or 1)
-    needed = int(header.Rows) * int(header.Columns) * int(header.get("BitsAllocated", 16)) // 8 * samples
-    return path.stat().st_size - pixels_at < needed
 
 
 def scan(path: Path, progress: Progress = SILENT) -> list[Series]:
@@ -176,9 +104,9 @@ def scan(path: Path, progress: Progress = SILENT) -> list[Series]:
             groups.setdefault(str(found.header.SeriesInstanceUID), []).append(found)
     if not groups:
         held = f"none of its {len(candidates)} files is DICOM" if candidates else "it is empty"
-        raise ImageError(
-            f"The folder {folder} holds no DICOM images: {held}.", "Choose the folder that the DICOM files lie in."
-        )
+        packed = [p.name for p in candidates if is_archive(p)]
+        more = f"Unpack {packed[0]} first." if packed else "Choose the folder that the DICOM files lie in."
+        raise ImageError(f"The folder {folder} holds no DICOM images: {held}.", more)
     if not path.is_dir():
         groups = _only_series_of(path, groups)
     return sorted((Series(tuple(files)) for files in groups.values()), key=_by_number)
@@ -294,6 +222,6 @@ def _no_volume(right: list[Series], modality: str, source: Path) -> tuple[str, s
     remedy = f"Export the {name}'s transverse slices."
     if any(is_localizer(s.header) for s in right):
         return f"{source} holds only a localizer (scout), not a {name} volume: {_listing(right)}.", remedy
-    if all(str(s.header.get("SOPClassUID", "")) not in IMAGE_CLASSES for s in right):
+    if all(text(s.header, "SOPClassUID") not in IMAGE_CLASSES for s in right):
         return f"{source} holds no {name} slices but other objects of that modality: {_listing(right)}.", remedy
     return f"{source} holds too few slices for a {name} volume: {_listing(right)}.", remedy

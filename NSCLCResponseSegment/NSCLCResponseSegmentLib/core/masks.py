@@ -11,10 +11,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case import LoadedImage, TumourMask
-from .errors import ImageError, MaskError
+from .errors import MaskError
 from .volume_files import exists_or_raise, is_volume_file, refuse_unknown_file
 
 _SAME_VOXEL = 1e-4  # grids whose corners differ by less than this fraction of a voxel are the same but for rounding
+_PADDING_HU = -1500  # darker than air: scanners pad what they did not reconstruct with -2000 or less
 _TUMOUR_NAME = re.compile(r"gtv|tumou?r|neoplasm|lesion|nodule|carcinoma|cancer|(^|\W)mass(\W|$)", re.IGNORECASE)
 _GTV_NAME = re.compile(r"gtv|gross.?tumou?r", re.IGNORECASE)
 
@@ -40,7 +41,7 @@ def read_mask(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
 
 def _read_dicom(path: Path, ct: LoadedImage, roi: str) -> TumourMask:
     from .dicom_seg import read_dicom_seg
-    from .dicom_series import is_dicom_file, read_header
+    from .dicom_files import is_dicom_file, read_header
     from .rtstruct import read_rtstruct
 
     readers = {"RTSTRUCT": read_rtstruct, "SEG": read_dicom_seg}
@@ -97,9 +98,7 @@ def same_grid(first: sitk.Image, second: sitk.Image) -> bool:
     """Whether two images have the same voxels in space, up to rounding in their files."""
     if first.GetSize() != second.GetSize():
         return False
-    ends = [(0, n - 1) for n in first.GetSize()]
-    corners = [(x, y, z) for x in ends[0] for y in ends[1] for z in ends[2]]
-    for corner in corners:
+    for corner in _corners(first):
         point = first.TransformIndexToPhysicalPoint(corner)
         index = second.TransformPhysicalPointToContinuousIndex(point)
         if max(abs(a - b) for a, b in zip(index, corner, strict=True)) > _SAME_VOXEL:
@@ -114,10 +113,14 @@ def onto_grid(mask: sitk.Image, reference: sitk.Image) -> tuple[sitk.Image, list
     :returns: unsigned 8-bit 0/1 with exactly the reference's grid, and a note when it had to be resampled.
     """
     binary = sitk.Cast(mask != 0, sitk.sitkUInt8)
+    if _orientation(binary) != _orientation(reference):  # other order of axes in the file: exact, nothing to resample
+        binary = sitk.DICOMOrient(binary, _orientation(reference))
     if same_grid(binary, reference):
         binary.CopyInformation(reference)
         return binary, []
     moved = sitk.Resample(binary, reference, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
+    if _is_part_of(binary, reference):
+        return moved, []
     before, after = volume_ml(binary), volume_ml(moved)
     spacing = "×".join(f"{v:.2f}" for v in mask.GetSpacing())
     grid = "×".join(f"{v:.2f}" for v in reference.GetSpacing())
@@ -126,6 +129,24 @@ def onto_grid(mask: sitk.Image, reference: sitk.Image) -> tuple[sitk.Image, list
         f" its volume went from {before:.1f} to {after:.1f} mL."
     )
     return moved, [note]
+
+
+def _orientation(image: sitk.Image) -> str:
+    return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+
+
+def _is_part_of(first: sitk.Image, second: sitk.Image) -> bool:
+    """Whether the first grid's voxels are some of the second's (a segmentation saved without its empty margin)."""
+    for corner in _corners(first):
+        index = second.TransformPhysicalPointToContinuousIndex(first.TransformIndexToPhysicalPoint(corner))
+        if max(abs(v - round(v)) for v in index) > _SAME_VOXEL * 10:
+            return False
+    return np.allclose(first.GetSpacing(), second.GetSpacing(), rtol=_SAME_VOXEL)
+
+
+def _corners(image: sitk.Image) -> list[tuple[int, int, int]]:
+    ends = [(0, n - 1) for n in image.GetSize()]
+    return [(x, y, z) for x in ends[0] for y in ends[1] for z in ends[2]]
 
 
 def volume_ml(mask: sitk.Image) -> float:
@@ -180,12 +201,16 @@ def check_mask(mask: TumourMask, ct: LoadedImage) -> list[str]:
     """
     name = f"The outline {mask.source}" if mask.source else "The outline"
     if not same_grid(mask.image, ct.image):
-        raise ImageError(f"{name} is not on the CT's grid.", "Place it on the CT's grid first.")
+        raise MaskError(f"{name} is not on the CT's grid.", "Place it on the CT's grid first.")
     array = sitk.GetArrayViewFromImage(mask.image)
     inside = np.argwhere(array)
     if not len(inside):
         raise MaskError(f"{name} is empty.", "Outline the tumour, or choose another region with --roi.")
+    notes = []
     low, high = inside.min(axis=0), inside.max(axis=0)
     if (low == 0).any() or (high == np.array(array.shape) - 1).any():
-        return ["The outline touches the edge of the CT; a part of the tumour may not have been scanned."]
-    return []
+        notes.append("The outline touches the edge of the CT; a part of the tumour may not have been scanned.")
+    padded = int(np.count_nonzero(sitk.GetArrayViewFromImage(ct.image)[tuple(inside.T)] < _PADDING_HU))
+    if padded:
+        notes.append(f"{padded} voxels of the outline lie outside the scanner's field of view.")
+    return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ import SimpleITK as sitk
 
 from .case import Case, LoadedImage, TumourMask
 from .dicom_pixels import read_series
-from .dicom_series import Series, choose, is_dicom_file, scan
+from .dicom_files import is_dicom_file
+from .dicom_series import Series, choose, scan
 from .errors import ImageError, NSCLCResponseError, PetError
 from .masks import read_mask, voxel_centres
 from .progress import SILENT, Progress
 from .volume_files import (
+    VOLUME_SUFFIXES,
     compact,
     exists_or_raise,
     is_volume_file,
@@ -26,6 +29,8 @@ from .volume_files import (
     require_hounsfield,
     require_suv,
 )
+
+_PLAIN_NAME = r"(ct|ct[_-]?image|image|img|volume|scan|dicom|dcm)"
 
 
 def read_ct(path: Path, series: str = "", progress: Progress = SILENT) -> LoadedImage:
@@ -89,7 +94,7 @@ def read_case(  # noqa: PLR0913 one argument for each thing that a patient may h
 ) -> Case:
     """Everything about one patient, read and checked against each other.
 
-    :param patient_id: replaces the one in the DICOM files; without either, the CT's file name is taken.
+    :param patient_id: replaces the one in the DICOM files; without either, the CT's file or folder name is taken.
     :raises NSCLCResponseError: a part cannot be used; the sentence says which and why.
     """
     loaded_ct = read_ct(ct, series, progress.part(0.0, 0.6 if pet else 0.9))
@@ -103,17 +108,19 @@ def read_case(  # noqa: PLR0913 one argument for each thing that a patient may h
         loaded_mask = read_mask(mask, loaded_ct, roi)
         if loaded_pet is not None:
             check_pet_covers(loaded_pet, loaded_mask)
-    name = patient_id or loaded_ct.patient_id or _stem(Path(ct))
+    name = patient_id or loaded_ct.patient_id or _name_from(Path(ct))
     progress.report(1.0, "Images read")
     return Case(loaded_ct, loaded_pet, loaded_mask, dict(clinical or {}), name)
 
 
-def _stem(path: Path) -> str:
+def _name_from(path: Path) -> str:
+    """A patient's name from a path: that of the file, or of its folder when the file is named for what it holds."""
+    path = path.absolute()
     name = path.name
-    for suffix in (".nii.gz", path.suffix):
-        if suffix and name.lower().endswith(suffix.lower()):
-            return name[: -len(suffix)]
-    return name
+    if path.is_file():
+        suffix = next((s for s in VOLUME_SUFFIXES[::-1] if name.lower().endswith(s)), path.suffix)
+        name = name.removesuffix(name[len(name) - len(suffix) :])
+    return path.parent.name if re.fullmatch(_PLAIN_NAME, name, re.IGNORECASE) and path.parent.name else name
 
 
 def _dicom_series(path: Path, modality: str, wanted: str, progress: Progress) -> tuple[Series, list[str]] | None:

@@ -93,7 +93,9 @@ def _planes(item: Dataset | None, ct: sitk.Image, name: str) -> dict[float, list
                 f"{name} has contours that do not lie in the planes of the CT's slices.",
                 "Export the outline as a segmentation (DICOM SEG, NRRD or NIfTI) instead.",
             )
-        planes.setdefault(round(float(index[:, 2].mean()), 2), []).append(index)
+        polygons = planes.setdefault(round(float(index[:, 2].mean()), 2), [])
+        if not any(p.shape == index.shape and np.allclose(p, index) for p in polygons):  # a copy would undo the first
+            polygons.append(index)
     if not planes:
         raise MaskError(f"{name} is empty: it has no closed contours.", "Choose another structure with --roi.")
     return dict(sorted(planes.items()))
@@ -108,7 +110,8 @@ def _fill(planes: dict[float, list[np.ndarray]], ct: sitk.Image, name: str) -> t
     if np.abs(heights - np.round(heights)).max() <= _ON_SLICE and _step(heights) < 1.5:
         for height, plane in zip(heights, filled, strict=True):
             array[round(height)] ^= plane
-        notes = []
+        bare = int(np.ptp(heights) + 1.5) - len(heights)
+        notes = [f"{bare} slices within the structure have no contour and were left empty."] if bare > 0 else []
     else:
         notes = _fill_between(array, heights, filled, ct.GetSpacing()[2])
     if not array.any():

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .dicom_files import text
 from .errors import PetError
-from .suv_times import scan_start, uptake_seconds
+from .suv_times import private_text, scan_start, uptake_seconds
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -81,7 +82,7 @@ def _require_corrections(header: Dataset, name: str) -> str:
                 f" '{', '.join(sorted(done)) or 'nothing'}'.",
                 "Give the corrected reconstruction.",
             )
-    correction = str(header.get("DecayCorrection") or "").upper()
+    correction = text(header, "DecayCorrection").upper()
     if correction not in ("START", "ADMIN"):
         raise PetError(
             f"{name} cannot become SUVbw: (0054,1102) Decay Correction is {correction or 'missing'}, neither START nor"
@@ -92,7 +93,7 @@ def _require_corrections(header: Dataset, name: str) -> str:
 
 
 def _same_in_all(datasets: Sequence[Dataset], key: str, tag: str, name: str) -> str:
-    values = sorted({str(d.get(key) or "") for d in datasets})
+    values = sorted({text(d, key) for d in datasets})
     if values == [""]:
         raise PetError(f"{name} lacks {tag}.", _ADD_TAG)
     if len(values) > 1:
@@ -120,9 +121,9 @@ def _from_activity(datasets: Sequence[Dataset], to_activity: Sequence[float], br
     details: dict[str, Any] = {"weight_kg": weight, "dose_bq": dose, "half_life_s": half_life}
     notes: list[str] = []
     decayed = dose
-    if str(first.DecayCorrection).upper() == "START":
+    if text(first, "DecayCorrection").upper() == "START":
         start = scan_start(datasets, half_life, name)
-        uptake, injected, more = uptake_seconds(injection, start, name)
+        uptake, injected, more = uptake_seconds(first, injection, start, half_life, name)
         decayed = dose * 2.0 ** (-uptake / half_life)
         branch = f"{branch}, scan start from {start.origin}"
         details |= {"scan_start": start.time.isoformat(), "injection": injected.isoformat(), "uptake_s": uptake}
@@ -153,20 +154,15 @@ def _from_counts(datasets: Sequence[Dataset], correction: str, name: str) -> Suv
 
 def _philips(header: Dataset, element: int) -> float:
     try:
-        value = header.private_block(0x7053, PHILIPS_CREATOR)[element].value
-    except KeyError:
+        value = float(private_text(header, 0x7053, PHILIPS_CREATOR, element))
+    except ValueError:
         return 0.0
-    if isinstance(value, bytes):  # private tags of an implicit file come without their type
-        value = value.decode("ascii", errors="ignore").strip(" \0")
-    try:
-        return max(float(value), 0.0)
-    except (TypeError, ValueError):
-        return 0.0
+    return value if 0 < value < float("inf") else 0.0
 
 
 def _from_grams(datasets: Sequence[Dataset], correction: str, name: str) -> SuvResult:
     """Already SUV; DICOM says body weight unless SUV Type (0054,1006) says otherwise."""
-    kind = str(datasets[0].get("SUVType") or "BW").upper()
+    kind = (text(datasets[0], "SUVType") or "BW").upper()
     if kind != "BW":
         raise PetError(
             f"{name} holds SUV normalised by {kind} ((0054,1006) SUV Type), not by body weight.",
@@ -178,7 +174,7 @@ def _from_grams(datasets: Sequence[Dataset], correction: str, name: str) -> SuvR
 
 
 def _intercept_notes(datasets: Sequence[Dataset]) -> list[str]:
-    if all(not float(d.get("RescaleIntercept") or 0) for d in datasets):
+    if all(not float(text(d, "RescaleIntercept") or 0) for d in datasets):
         return []
     return ["The PET has a Rescale Intercept other than 0, against the DICOM standard; it was added as stated."]
 
@@ -187,12 +183,12 @@ def _intercept_notes(datasets: Sequence[Dataset]) -> list[str]:
 
 
 def _positive(header: Dataset, key: str, tag: str, unit: str, name: str) -> float:
-    value = header.get(key)
-    if value is None or value == "":
-        raise PetError(f"{name} lacks {tag}, without which there is no SUVbw.", _ADD_TAG)
+    value = text(header, key)
+    if not value:
+        raise PetError(f"{name} lacks {tag} (or it is empty), without which there is no SUVbw.", _ADD_TAG)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except ValueError:
         number = float("nan")
     if not 0 < number < float("inf"):
         raise PetError(f"{name} gives {tag} as {value} {unit}, so there is no SUVbw.", _ADD_TAG)

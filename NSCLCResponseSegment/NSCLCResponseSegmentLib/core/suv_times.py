@@ -6,11 +6,13 @@ Source: QIBA Profile FDG-PET/CT 1.13, appendix G, robust version.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .dicom_files import text
 from .errors import PetError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 GE_CREATOR = "GEMS_PETD_01"
 _AGREE_SECONDS = 60.0
-_LONGEST_UPTAKE = timedelta(hours=12)  # over midnight; more means that injection and scan times contradict each other
+_LONGEST_UPTAKE = timedelta(hours=12)  # or three half-lives; more means that the times contradict each other
 _REMEDY = "Correct it with a DICOM editor from the examination's protocol, or give the PET as a NIfTI in SUVbw."
 
 
@@ -30,16 +32,15 @@ class ScanStart:
     origin: str
 
 
-def _moment(date: Any, time: Any) -> datetime | None:
+def _moment(date: str, clock: str) -> datetime | None:
     """DICOM DA and TM as a time; ``None`` when one is missing or not valid."""
-    day, clock = str(date or "").strip(), str(time or "").strip().replace(":", "")
-    if not day or not clock:
+    if not date or not clock:
         return None
-    return _parse(day.replace(".", "") + clock)
+    return _parse(date.replace(".", "") + clock.replace(":", ""))
 
 
-def _parse(text: str) -> datetime | None:
-    whole, _, fraction = text.partition(".")
+def _parse(value: str) -> datetime | None:
+    whole, _, fraction = value.partition(".")
     for pattern in ("%Y%m%d%H%M%S", "%Y%m%d%H%M"):
         try:
             base = datetime.strptime(whole, pattern)  # local time, by the scanner's clock
@@ -58,8 +59,8 @@ def scan_start(datasets: Sequence[Dataset], half_life: float, name: str) -> Scan
     :param half_life: of the radionuclide, seconds.
     :raises PetError: none of them is there.
     """
-    series = _moment(datasets[0].get("SeriesDate"), datasets[0].get("SeriesTime"))
-    acquired = [_moment(d.get("AcquisitionDate"), d.get("AcquisitionTime")) for d in datasets]
+    series = _moment(text(datasets[0], "SeriesDate"), text(datasets[0], "SeriesTime"))
+    acquired = [_moment(text(d, "AcquisitionDate"), text(d, "AcquisitionTime")) for d in datasets]
     known = [a for a in acquired if a is not None]
     if not known:
         raise PetError(
@@ -79,14 +80,26 @@ def scan_start(datasets: Sequence[Dataset], half_life: float, name: str) -> Scan
     return ScanStart(earliest, "the earliest Acquisition Time")
 
 
-def _ge_scan_time(header: Dataset) -> datetime | None:
+def private_text(header: Dataset, group: int, creator: str, element: int) -> str:
+    """A vendor's private value as text; empty when it is absent.
+
+    Anonymisers often remove the creator (gggg,0010) and keep the values; then the first block is believed.
+    """
     try:
-        value = header.private_block(0x0009, GE_CREATOR)[0x0D].value
+        value = header.private_block(group, creator)[element].value
     except KeyError:
-        return None
-    if isinstance(value, bytes):
+        if (group, 0x0010) in header or (group, 0x1000 + element) not in header:
+            return ""
+        value = header[group, 0x1000 + element].value
+    if isinstance(value, bytes):  # private values of an implicit file come without their type
         value = value.decode("ascii", errors="ignore")
-    return _parse(str(value).strip(" \0"))
+    return str(value).strip(" \0")
+
+
+def _ge_scan_time(header: Dataset) -> datetime | None:
+    if "GE" not in text(header, "Manufacturer").upper():
+        return None
+    return _parse(private_text(header, 0x0009, GE_CREATOR, 0x0D))
 
 
 def _from_frame_reference(
@@ -95,8 +108,8 @@ def _from_frame_reference(
     """Acquisition of the bed position, minus its Frame Reference Time, plus when its average count rate was reached."""
     found = []
     for header, begin in zip(datasets, acquired, strict=True):
-        reference = float(header.get("FrameReferenceTime") or 0) / 1000.0
-        duration = float(header.get("ActualFrameDuration") or 0) / 1000.0
+        reference = float(text(header, "FrameReferenceTime") or 0) / 1000.0
+        duration = float(text(header, "ActualFrameDuration") or 0) / 1000.0
         if begin is None or reference <= 0 or duration <= 0:
             return None
         constant = math.log(2.0) / half_life
@@ -108,34 +121,63 @@ def _from_frame_reference(
     return sorted(found)[len(found) // 2]
 
 
-def uptake_seconds(injection: Dataset, start: ScanStart, name: str) -> tuple[float, datetime, list[str]]:
+def uptake_seconds(
+    header: Dataset, injection: Dataset, start: ScanStart, half_life: float, name: str
+) -> tuple[float, datetime, list[str]]:
     """Seconds from injection to scan start.
 
+    :param header: of the image, for its time zone.
     :param injection: the item of Radiopharmaceutical Information Sequence.
     :returns: seconds, time of injection, notes.
-    :raises PetError: the injection time is missing, or not before the scan.
+    :raises PetError: the injection time is missing, contradicts itself, or is not shortly before the scan.
     """
-    stated = str(injection.get("RadiopharmaceuticalStartDateTime") or "").strip()
-    clock = injection.get("RadiopharmaceuticalStartTime")
+    stated, clock = text(injection, "RadiopharmaceuticalStartDateTime"), text(injection, "RadiopharmaceuticalStartTime")
     notes: list[str] = []
     if stated:
-        injected = _parse(stated.split("+")[0].split("-")[0])
         tag = "(0018,1078) Radiopharmaceutical Start DateTime"
+        injected = _local(stated, text(header, "TimezoneOffsetFromUTC"))
     else:
-        injected = _moment(f"{start.time:%Y%m%d}", clock)
         tag = "(0018,1072) Radiopharmaceutical Start Time"
+        injected = _moment(f"{start.time:%Y%m%d}", clock)
         if injected is not None and injected > start.time:
             injected -= timedelta(days=1)
             notes.append("The tracer was taken to be injected before midnight of the day of the scan.")
     if injected is None:
         what = f"gives {tag} as '{stated or clock}'" if stated or clock else f"lacks {tag}"
         raise PetError(f"{name} {what}, so when the tracer was injected is unknown.", _REMEDY)
+    _require_one_clock(injected, clock, name)
     uptake = start.time - injected
-    if not timedelta(0) <= uptake <= _LONGEST_UPTAKE:
+    if not timedelta(0) <= uptake <= max(_LONGEST_UPTAKE, timedelta(seconds=3 * half_life)):
         hours = uptake.total_seconds() / 3600
         raise PetError(
-            f"{name} puts the injection at {injected:%Y-%m-%d %H:%M:%S} ({tag}) and the start of the scan at"
-            f" {start.time:%Y-%m-%d %H:%M:%S} ({start.origin}), {hours:.1f} h later, which cannot be.",
+            f"{name} puts the injection at {injected:%Y-%m-%d %H:%M:%S} by {tag} and the start of the scan at"
+            f" {start.time:%Y-%m-%d %H:%M:%S} by {start.origin}, {hours:.1f} h later, which cannot be.",
             _REMEDY,
         )
     return uptake.total_seconds(), injected, notes
+
+
+def _local(stated: str, zone: str) -> datetime | None:
+    """A DICOM DT on the scanner's clock; its own offset from UTC counts only when the image says the scanner's."""
+    match = re.fullmatch(r"([\d.]+)([+-]\d{4})?", stated)
+    if match is None:
+        return None
+    value = _parse(match.group(1))
+    if value is None or match.group(2) is None or re.fullmatch(r"[+-]\d{4}", zone) is None:
+        return value
+    return value - _offset(match.group(2)) + _offset(zone)
+
+
+def _offset(zone: str) -> timedelta:
+    minutes = int(zone[1:3]) * 60 + int(zone[3:5])
+    return timedelta(minutes=-minutes if zone[0] == "-" else minutes)
+
+
+def _require_one_clock(injected: datetime, clock: str, name: str) -> None:
+    other = _moment(f"{injected:%Y%m%d}", clock)
+    if other is not None and abs((other - injected).total_seconds()) > _AGREE_SECONDS:
+        raise PetError(
+            f"{name} contradicts itself: the tracer was injected at {injected:%H:%M:%S} by (0018,1078), but at"
+            f" {other:%H:%M:%S} by (0018,1072).",
+            _REMEDY,
+        )

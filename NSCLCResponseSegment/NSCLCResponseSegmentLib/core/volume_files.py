@@ -32,9 +32,14 @@ def is_volume_file(path: Path) -> bool:
     return path.name.lower().endswith(VOLUME_SUFFIXES)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether the name ends like a packed file that is not itself an image."""
+    return path.name.lower().endswith(_ARCHIVES) and not is_volume_file(path)
+
+
 def refuse_unknown_file(path: Path, error: type[NSCLCResponseError] = ImageError) -> NSCLCResponseError:
     """The sentence for a file that is neither DICOM nor a research image format."""
-    if path.name.lower().endswith(_ARCHIVES) or zipfile.is_zipfile(path):
+    if is_archive(path) or zipfile.is_zipfile(path):
         return error(f"{path} is an archive, not an image.", "Unpack it, then give the folder or file inside.")
     return error(
         f"{path} is not an image that can be read here.", "Give a DICOM folder, or a NIfTI, NRRD or MetaImage file."
@@ -59,7 +64,15 @@ def read_volume(path: Path, error: type[NSCLCResponseError] = ImageError) -> sit
             f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or several channels).",
             "Give an image with one value per voxel.",
         )
-    return as_three_dimensional(image, path, error)
+    return _upright(as_three_dimensional(image, path, error))
+
+
+def _upright(image: sitk.Image) -> sitk.Image:
+    """The same voxels with transverse slices along the last axis, when the file stores them in another order."""
+    axes = np.abs(np.array(image.GetDirection()).reshape(3, 3))
+    if list(axes.argmax(axis=0)) == [0, 1, 2]:
+        return image
+    return sitk.DICOMOrient(image, "LPS")
 
 
 def as_three_dimensional(image: sitk.Image, path: Path, error: type[NSCLCResponseError] = ImageError) -> sitk.Image:
