@@ -1,0 +1,121 @@
+"""A prediction in the scene: result and review in a scripted node, features and contributions in tables, and text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import vtk
+from slicer import (
+    vtkMRMLNode,
+    vtkMRMLScene,
+    vtkMRMLScriptedModuleNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+    vtkMRMLTextNode,
+)
+
+from ..core import wording
+
+RESULT_NODE_NAME = "NSCLC Response result"
+_MODULE_NAME = "NSCLCResponseResult"
+_RESULT_PARAMETER = "result"
+
+
+def _named(scene: vtkMRMLScene, node: vtkMRMLNode, name: str) -> vtkMRMLNode:
+    node.SetName(scene.GenerateUniqueName(name))
+    return scene.AddNode(node)
+
+
+def _text_column(name: str, values: list[str]) -> vtk.vtkStringArray:
+    column = vtk.vtkStringArray()
+    column.SetName(name)
+    for value in values:
+        column.InsertNextValue(value)
+    return column
+
+
+def _number_column(name: str, values: list[float]) -> vtk.vtkDoubleArray:
+    column = vtk.vtkDoubleArray()
+    column.SetName(name)
+    for value in values:
+        column.InsertNextValue(value)
+    return column
+
+
+def feature_table(scene: vtkMRMLScene, features: Mapping[str, float], failed: Mapping[str, str]) -> vtkMRMLTableNode:
+    """Add a table with one row per feature: name, value, and for a failed one the reason instead."""
+    names = sorted({*features, *failed})
+    node = _named(scene, vtkMRMLTableNode(), "Features")
+    node.AddColumn(_text_column("feature", names))
+    node.AddColumn(_number_column("value", [features.get(name, float("nan")) for name in names]))
+    node.AddColumn(_text_column("reason if missing", [failed.get(name, "") for name in names]))
+    node.SetUseColumnTitleAsColumnHeader(True)
+    return node
+
+
+def contribution_table(scene: vtkMRMLScene, prediction: Mapping[str, Any]) -> vtkMRMLTableNode:
+    """Add a table with what each part and each feature contributed to the log-odds."""
+    rows = [(wording.part_name(p["name"]), "", p["contribution"]) for p in prediction["parts"] if p["used"]]
+    rows += [(wording.part_name(f["part"]), f["name"], f["contribution"]) for f in prediction["features"]]
+    node = _named(scene, vtkMRMLTableNode(), "Contributions")
+    node.AddColumn(_text_column("part", [row[0] for row in rows]))
+    node.AddColumn(_text_column("feature", [row[1] for row in rows]))
+    node.AddColumn(_number_column("contribution", [float("nan") if r[2] is None else r[2] for r in rows]))
+    node.SetUseColumnTitleAsColumnHeader(True)
+    return node
+
+
+def result_node(scene: vtkMRMLScene) -> vtkMRMLScriptedModuleNode | None:
+    """The scene's result node, if there is one."""
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScriptedModuleNode")):
+        node = scene.GetNthNodeByClass(index, "vtkMRMLScriptedModuleNode")
+        if node.GetModuleName() == _MODULE_NAME:
+            return node
+    return None
+
+
+def store_result(scene: vtkMRMLScene, result: Mapping[str, Any]) -> vtkMRMLScriptedModuleNode:
+    """Keep ``result.json`` (prediction and review state included) in the scene; replaces an earlier one."""
+    node = result_node(scene)
+    if node is None:
+        node = vtkMRMLScriptedModuleNode()
+        node.SetModuleName(_MODULE_NAME)
+        node.SetName(RESULT_NODE_NAME)
+        node = scene.AddNode(node)
+    node.SetParameter(_RESULT_PARAMETER, json.dumps(result, ensure_ascii=True, allow_nan=False))
+    return node
+
+
+def stored_result(scene: vtkMRMLScene) -> dict[str, Any] | None:
+    """What :func:`store_result` kept, e.g. after opening a saved scene."""
+    node = result_node(scene)
+    text = node.GetParameter(_RESULT_PARAMETER) if node is not None else ""
+    return json.loads(text) if text else None
+
+
+def apply_result(
+    scene: vtkMRMLScene,
+    result: Mapping[str, Any],
+    features: Mapping[str, float],
+    segmentation: vtkMRMLSegmentationNode | None = None,
+) -> vtkMRMLScriptedModuleNode:
+    """Put a finished prediction into the scene.
+
+    Tables and text of an earlier prediction are removed; the result node refers to the new ones by the roles
+    ``features``, ``contributions``, ``summary`` and ``segmentation``.
+    """
+    node = store_result(scene, result)
+    for role in ("features", "contributions", "summary"):
+        old = node.GetNodeReference(role)
+        if old is not None:
+            scene.RemoveNode(old)
+    text = _named(scene, vtkMRMLTextNode(), "Summary")
+    text.SetText(wording.summary_paragraph(result))
+    node.SetNodeReferenceID("features", feature_table(scene, features, result["failed_features"]).GetID())
+    node.SetNodeReferenceID("contributions", contribution_table(scene, result["prediction"]).GetID())
+    node.SetNodeReferenceID("summary", text.GetID())
+    if segmentation is not None:
+        node.SetNodeReferenceID("segmentation", segmentation.GetID())
+    return node

@@ -1,0 +1,115 @@
+"""``overlay.png``: the four views of a case with what a reader needs to judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import SimpleITK as sitk
+
+from NSCLCResponseSegmentLib.core.case import Case
+
+from ..core import wording
+from .views import Picture, render_views
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
+
+VIEW_SIZE = (800, 600)
+_HEADER_HEIGHT = 84
+_GAP = 4
+#: letters at the left, right, top and bottom edge: patient's right on the reader's left
+_EDGES = {"Axial": "RLAP", "Coronal": "RLSI", "Sagittal": "APSI"}
+_AXIS_LETTERS = {"Axial": "IS", "Coronal": "PA", "Sagittal": "LR"}  # towards minus, towards plus in RAS
+_YELLOW, _WHITE, _SOFT, _ORANGE = (255, 214, 90), (245, 245, 245), (190, 198, 208), (255, 178, 92)
+_SCALE_BAR_CM = 5
+
+
+def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
+    import matplotlib
+    from PIL import ImageFont
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+def _text(draw: ImageDraw, at: tuple[float, float], text: str, size: int, colour: tuple, anchor: str = "la") -> None:
+    """Text with a dark rim, legible over bone and over air."""
+    draw.text(at, text, fill=colour, font=_font(size), anchor=anchor, stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _position_words(picture: Picture) -> str:
+    minus, plus = _AXIS_LETTERS[picture.name]
+    letter = plus if picture.position_mm >= 0 else minus
+    return f"{picture.name}, {letter} {abs(picture.position_mm):.1f} mm"
+
+
+def _annotate_slice(draw: ImageDraw, picture: Picture, left: int, top: int, has_pet: bool) -> None:
+    width, height = VIEW_SIZE
+    middle, centre = left + width / 2, top + height / 2
+    first, second, third, fourth = _EDGES[picture.name]
+    _text(draw, (left + 12, centre), first, 24, _YELLOW, "lm")
+    _text(draw, (left + width - 12, centre), second, 24, _YELLOW, "rm")
+    _text(draw, (middle, top + 10), third, 24, _YELLOW, "ma")
+    _text(draw, (middle, top + height - 10), fourth, 24, _YELLOW, "md")
+    _text(draw, (left + 12, top + 10), _position_words(picture), 18, _WHITE)
+    window = "W 1500 L −600 HU" + ("; PET from SUV 1.5 to 10" if has_pet else "")
+    _text(draw, (left + 12, top + height - 10), window, 15, _SOFT, "ld")
+    bar = _SCALE_BAR_CM * 10 / picture.mm_per_pixel
+    right, y = left + width - 16, top + height - 18
+    draw.line([(right - bar, y), (right, y)], fill=_WHITE, width=3)
+    for x in (right - bar, right):
+        draw.line([(x, y - 6), (x, y + 6)], fill=_WHITE, width=2)
+    _text(draw, (right - bar / 2, y - 8), f"{_SCALE_BAR_CM} cm", 15, _WHITE, "md")
+
+
+def _header(draw: ImageDraw, result: Mapping[str, Any] | None, case: Case, width: int) -> None:
+    draw.rectangle([0, 0, width, _HEADER_HEIGHT], fill=(24, 30, 38))
+    if result is None:
+        _text(draw, (16, 28), f"{case.patient_id or 'Patient'}: tumour outline, no prediction", 24, _WHITE)
+        _text(draw, (width - 16, 28), "Research use only", 20, _ORANGE, "ra")
+        return
+    prediction = result["prediction"]
+    draw.text((16, 8), f"{prediction['probability']:.2f}", fill=_WHITE, font=_font(54, bold=True))
+    _text(draw, (150, 14), f"Probability of response: {prediction['verdict']}", 22, _WHITE)
+    _text(draw, (150, 48), f"{case.patient_id or 'Patient not named'}   {wording.tumour_words(result)}", 18, _SOFT)
+    _text(draw, (width - 16, 14), "Research use only", 22, _ORANGE, "ra")
+    label = f"{prediction['signature_name']}. {_first_sentence(prediction['label'])}"
+    _text(draw, (width - 16, 48), label, 18, _ORANGE, "ra")
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
+
+
+def render_overlay(
+    case: Case, result: Mapping[str, Any] | None, out_png: Path, lungs: sitk.Image | None = None
+) -> list[Picture]:
+    """Render the four views, annotate them, and write one PNG.
+
+    Radiological orientation (patient's right on the reader's left), lung window, tumour outline, PET in the foreground
+    if there is one, position, scale bar, and in the header the probability with what the signature was trained on.
+
+    :param result: as ``result.json``; ``None`` where there is no prediction yet.
+    :param lungs: a (coarse) lung mask for orientation in the 3D view.
+    :returns: the views without annotations.
+    :raises NSCLCResponseError: see :func:`NSCLCResponseLib.render.views.render_views`.
+    """
+    from PIL import Image, ImageDraw
+
+    pictures = render_views(case, VIEW_SIZE, lungs)
+    width, height = VIEW_SIZE
+    canvas = Image.new("RGB", (2 * width + _GAP, _HEADER_HEIGHT + 2 * (height + _GAP)), (40, 46, 54))
+    draw = ImageDraw.Draw(canvas)
+    _header(draw, result, case, canvas.width)
+    for index, picture in enumerate(pictures):
+        left, top = (index % 2) * (width + _GAP), _HEADER_HEIGHT + _GAP + (index // 2) * (height + _GAP)
+        canvas.paste(Image.fromarray(picture.pixels), (left, top))
+        if picture.mm_per_pixel is not None:
+            _annotate_slice(draw, picture, left, top, case.pet is not None)
+        else:
+            _text(draw, (left + 12, top + 10), "3D: tumour" + (" and lungs" if lungs is not None else ""), 18, _WHITE)
+    canvas.save(out_png, optimize=False)
+    return pictures
