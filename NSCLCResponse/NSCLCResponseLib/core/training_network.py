@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PREPROCESSING = (
     "patch of fixed physical size around the tumour's centre of mass; CT in two windows, square root of SUVbw, mask;"
-    " training with flips, rotation, scaling, shift, contrast, noise (MONAI) and PET dropout; binary cross-entropy, AdamW"
+    " training with flips, rotation, scaling, shift, contrast, noise (MONAI), PET dropout; binary cross-entropy, AdamW"
 )
 
 

@@ -1,0 +1,193 @@
+"""Training a signature: cross-validated parts, late fusion, calibration and threshold, and the measure of all that.
+
+Every number that shapes a prediction is fitted without the patient it is judged on: the parts' imputation, ranks,
+scaling, selection and tuning inside the training folds; fusion, calibration and threshold on out-of-fold logits of the
+training folds (nested; see :mod:`training_fits`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.core.errors import CohortError
+from NSCLCResponseSegmentLib.core.progress import Progress
+
+from .evaluation import measure, youden_threshold
+from .fusion import MIN_PER_CLASS, FusionRule, choose_rule, fit_rules
+from .presets import Preset
+from .training_data import TrainingData
+from .training_fits import Fit, Fitter, LeftOut, left_out_sets, patient_folds
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Table = dict[str, "np.ndarray"]
+RuleKey = tuple[tuple[str, ...], bool]  # parts, pet
+
+
+@dataclass
+class Trained:
+    """A trained signature before it is written.
+
+    :param fits: part → the fit on all patients.
+    :param rules: fitted on the out-of-fold logits of all patients.
+    :param oof: column → (patients,) out-of-fold logits.
+    :param probability: (patients,) nested out-of-fold probability from what each patient has.
+    :param positive: (patients,) whether it reached the threshold of its fold's training side.
+    :param performance: JSON-ready, first of all available parts, then by set of parts.
+    """
+
+    data: TrainingData
+    folds: np.ndarray
+    fits: dict[str, Fit]
+    rules: list[FusionRule]
+    threshold: float
+    oof: Table
+    probability: np.ndarray
+    positive: np.ndarray
+    performance: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(data: TrainingData, preset: Preset, work: Path, progress: Progress) -> Trained:
+    """Train and validate; the outcome must be binary.
+
+    :param work: keeps finished fits, so that a rerun goes on.
+    :raises CohortError: too few patients for the cross-validation.
+    """
+    import numpy as np
+
+    _require_enough(data, preset)
+    folds = patient_folds(data.outcome, preset.folds, preset.seed)
+    fits = _fit_all(Fitter(data, folds, preset, work), left_out_sets(preset.folds, nested=preset.nested), progress)
+    oof = _table(fits, folds, np.unique(folds), always=frozenset())
+    rules = fit_rules(oof, data.outcome, folds)
+    if not rules:
+        raise CohortError(
+            "No part of the signature has enough patients.", f"{2 * MIN_PER_CLASS} at the least are needed."
+        )
+    probability = apply_rules(rules, oof)
+    known = np.isfinite(probability)
+    threshold = youden_threshold(data.outcome[known], probability[known])
+    final = {part: fit for (part, left_out), fit in fits.items() if not left_out}
+    trained = Trained(data, folds, final, rules, threshold, oof, probability, np.zeros(len(folds), dtype=bool))
+    _validate(trained, fits, preset)
+    return trained
+
+
+def _require_enough(data: TrainingData, preset: Preset) -> None:
+    needed = max(2 * preset.folds, MIN_PER_CLASS)
+    smaller = int(min(data.outcome.sum(), len(data.outcome) - data.outcome.sum()))
+    if smaller < needed:
+        raise CohortError(
+            f"The cohort has only {smaller} patients of the rarer outcome; {preset.folds}-fold cross-validation needs"
+            f" {needed}.",
+            "Add patients.",
+        )
+
+
+def _fit_all(fitter: Fitter, sets: Sequence[LeftOut], progress: Progress) -> dict[tuple[str, LeftOut], Fit]:
+    parts = fitter.parts()
+    if not parts:
+        raise CohortError("The cohort has neither images nor clinical values to train on.", "Check the roles file.")
+    weights = {part: 20.0 if part == "cnn" else 1.0 for part in parts}
+    total, done = sum(weights.values()) * len(sets), 0.0
+    fits = {}
+    for part in parts:
+        for left_out in sets:
+            step = progress.part(done / total, (done + weights[part]) / total)
+            fits[part, left_out] = fitter.fit(part, left_out, step)
+            done += weights[part]
+    return fits
+
+
+def _table(fits: Mapping[tuple[str, LeftOut], Fit], folds: np.ndarray, wanted: np.ndarray, always: LeftOut) -> Table:
+    """Column → (patients,) logits, for the patients of each fold in ``wanted`` from fits without it and ``always``."""
+    import numpy as np
+
+    table: Table = {}
+    for part in dict.fromkeys(part for part, _ in fits):
+        for fold in wanted:
+            fit = fits[part, frozenset([int(fold)]) | always]
+            for name, logits in fit.logits.items():
+                column = table.setdefault(name, np.full(len(folds), np.nan))
+                column[folds == fold] = logits[folds == fold]
+    return table
+
+
+def apply_rules(rules: Sequence[FusionRule], table: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(patients,) probability of each patient by the rule for what the patient has; NaN for one without anything."""
+    import numpy as np
+
+    count = len(next(iter(table.values())))
+    found = np.full(count, np.nan)
+    for index in range(count):
+        logits = {name: float(column[index]) for name, column in table.items() if np.isfinite(column[index])}
+        rule = choose_rule(rules, set(logits))
+        if rule is not None:
+            found[index] = 1 / (1 + np.exp(-rule.logit(logits)))
+    return found
+
+
+def apply_rule(rule: FusionRule, table: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(patients,) probability by one rule; NaN for patients who lack a part of it."""
+    import numpy as np
+
+    fused = rule.intercept + sum(w * table[c] for w, c in zip(rule.weights, rule.columns, strict=True))
+    return 1 / (1 + np.exp(-(rule.slope * fused + rule.offset)))
+
+
+def _validate(trained: Trained, fits: Mapping[tuple[str, LeftOut], Fit], preset: Preset) -> None:
+    """Fusion, calibration and threshold of each fold's training side, judged on the fold; fills ``trained``."""
+    import numpy as np
+
+    folds, outcome = trained.folds, trained.data.outcome
+    by_rule: dict[RuleKey, tuple[np.ndarray, np.ndarray]] = {}
+    for fold in np.unique(folds):
+        inner = np.setdiff1d(folds, [fold])
+        always = frozenset([int(fold)]) if preset.nested else frozenset()
+        rows, test = folds != fold, folds == fold
+        table = {name: column[rows] for name, column in _table(fits, folds, inner, always).items()}
+        rules = fit_rules(table, outcome[rows], folds[rows])
+        inside = apply_rules(rules, table)
+        known = np.isfinite(inside)
+        threshold = youden_threshold(outcome[rows][known], inside[known])
+        held_out = {name: column[test] for name, column in trained.oof.items()}
+        trained.probability[test] = apply_rules(rules, held_out)
+        trained.positive[test] = trained.probability[test] >= threshold
+        for rule in rules:
+            blank = np.full(len(folds), np.nan), np.zeros(len(folds), dtype=bool)
+            probability, positive = by_rule.setdefault((rule.parts, rule.pet), blank)
+            probability[test] = apply_rule(rule, held_out)
+            positive[test] = probability[test] >= threshold
+    kind = "nested " if preset.nested else ""
+    cohort = f"training cohort, out of fold ({kind}{preset.folds}-fold cross-validation)"
+    trained.performance = performance_of(trained, by_rule, cohort, preset.seed)
+
+
+def performance_of(
+    trained: Trained, by_rule: Mapping[RuleKey, tuple[np.ndarray, np.ndarray]], cohort: str, seed: int
+) -> list[dict[str, Any]]:
+    """Measures with all that each patient has, then for each set of parts of the signature."""
+    import numpy as np
+
+    outcome = trained.data.outcome
+    entries = []
+    known = np.isfinite(trained.probability)
+    everything = {
+        "cohort": cohort,
+        "parts": sorted(trained.fits),
+        "pet": bool((trained.data.has_pet & trained.data.has_patch).any()),
+        "note": "each patient with what there is",
+        **measure(outcome[known], trained.probability[known], trained.positive[known], seed),
+    }
+    entries.append(everything)
+    for rule in trained.rules:
+        probability, positive = by_rule.get((rule.parts, rule.pet), (np.full(len(outcome), np.nan), None))
+        known = np.isfinite(probability)
+        if known.any() and len(set(outcome[known].tolist())) == 2:
+            measured = measure(outcome[known], probability[known], positive[known], seed)
+            entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **measured})
+    return entries

@@ -1,0 +1,207 @@
+"""What training needs of each patient, measured once and kept on disk: radiomics, patch, clinical values, outcome.
+
+A killed run finds its finished patients again. A patient whose images cannot be used becomes a sentence, not the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.core.atomic import staged_file
+from NSCLCResponseSegmentLib.core.errors import CohortError, NSCLCResponseError
+from NSCLCResponseSegmentLib.core.progress import Progress
+
+from .cohort import Cohort, Lesion, Patient
+from .patch import PatchSpec, cut_patch, without_pet
+
+if TYPE_CHECKING:
+    import numpy as np
+
+IMAGE_PARTS = ("radiomics_ct", "radiomics_pet", "cnn")
+SETTINGS_OF = {"radiomics_ct": "signature-ct", "radiomics_pet": "signature-pet"}
+
+
+@dataclass
+class TrainingData:
+    """All patients of a training run, in one order; missing values are NaN.
+
+    :param groups: (patients,) names; folds never part one.
+    :param features: part → (names, (patients, features)).
+    :param patches: (patients, channels, z, y, x) float32 or ``None``; zeros for a patient without images.
+    :param has_patch: (patients,). :param has_pet: (patients,).
+    """
+
+    patients: list[str]
+    centers: list[str]
+    outcome: np.ndarray
+    features: dict[str, tuple[list[str], np.ndarray]]
+    patches: np.ndarray | None
+    has_patch: np.ndarray
+    has_pet: np.ndarray
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def available(self, part: str) -> np.ndarray:
+        """(patients,) who have what the part needs."""
+        import numpy as np
+
+        return self.has_patch if part == "cnn" else np.isfinite(self.features[part][1]).any(axis=1)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    values: dict[str, float]
+    patch: Path | None
+    has_pet: bool
+    problem: str = ""
+
+
+def collect(
+    cohort: Cohort,
+    parts: tuple[str, ...],
+    settings: Mapping[str, Path],
+    patch: PatchSpec,
+    work: Path,
+    progress: Progress,
+) -> TrainingData:
+    """Measure every patient whose outcome is known.
+
+    :param settings: radiomics part → PyRadiomics parameter file.
+    :param work: folder that keeps what was measured.
+    :raises CohortError: nobody is left, or only one outcome occurs.
+    """
+    import numpy as np
+
+    patients = cohort.with_outcome().patients
+    measured = []
+    for index, patient in enumerate(patients):
+        progress.report(index / max(len(patients), 1), f"Measuring patient {index + 1} of {len(patients)}")
+        measured.append(_measure(patient, parts, settings, patch, work))
+        if measured[-1].problem:
+            progress.warn(f"{patient.name} takes part without images: {measured[-1].problem}")
+    outcome = np.array([p.outcome for p in patients], dtype=int)
+    if len(set(outcome.tolist())) < 2:
+        raise CohortError(
+            f"The cohort {cohort.name} has {len(patients)} patients with a known outcome, all the same.",
+            "Training needs responders and non-responders.",
+        )
+    patches = _stack([m.patch for m in measured], patch) if "cnn" in parts else None
+    return TrainingData(
+        patients=[p.name for p in patients],
+        centers=[p.center for p in patients],
+        outcome=outcome,
+        features=_feature_tables(patients, measured, parts),
+        patches=patches,
+        has_patch=np.array([m.patch is not None for m in measured]),
+        has_pet=np.array([m.has_pet for m in measured]),
+        problems={p.name: m.problem for p, m in zip(patients, measured, strict=True) if m.problem},
+    )
+
+
+def _feature_tables(
+    patients: tuple[Patient, ...], measured: list[_Measured], parts: tuple[str, ...]
+) -> dict[str, tuple[list[str], np.ndarray]]:
+    import numpy as np
+
+    tables = {}
+    for part in parts:
+        if part == "cnn":
+            continue
+        prefix = part.removeprefix("radiomics_") + "_"
+        rows = [p.clinical for p in patients] if part == "clinical" else [m.values for m in measured]
+        found = {name: None for row in rows for name in row if part == "clinical" or name.startswith(prefix)}
+        names = sorted(found)
+        if names:
+            tables[part] = (names, np.array([[row.get(name, np.nan) for name in names] for row in rows]))
+    return tables
+
+
+def _stack(paths: list[Path | None], spec: PatchSpec) -> np.ndarray:
+    import numpy as np
+
+    empty = np.zeros((spec.channels, spec.size, spec.size, spec.size), dtype=np.float32)
+    return np.stack([np.load(path, allow_pickle=False) if path else empty for path in paths])
+
+
+def _measure(
+    patient: Patient, parts: tuple[str, ...], settings: Mapping[str, Path], patch: PatchSpec, work: Path
+) -> _Measured:
+    lesions = [lesion for lesion in patient.lesions if lesion.ct and lesion.mask]
+    if not lesions or not set(parts) & set(IMAGE_PARTS):
+        return _Measured({}, None, has_pet=False)
+    kept = work / "patients" / _key(lesions, parts, settings, patch)
+    if not (kept.with_suffix(".json")).is_file():
+        try:
+            record = _measure_images(patient, lesions, parts, settings, patch, kept)
+        except NSCLCResponseError as error:
+            return _Measured({}, None, has_pet=False, problem=str(error))
+        with staged_file(kept.with_suffix(".json")) as aside:
+            aside.write_text(json.dumps(record), encoding="utf-8")
+    record = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+    return _Measured(record["values"], kept.with_suffix(".npy") if record["patch"] else None, record["has_pet"])
+
+
+def _key(lesions: list[Lesion], parts: tuple[str, ...], settings: Mapping[str, Path], patch: PatchSpec) -> str:
+    """Changes whenever a file, a settings file or the patch changes."""
+    digest = hashlib.sha256(json.dumps([patch.to_json(), sorted(parts)]).encode())
+    for path in settings.values():
+        digest.update(path.read_bytes())
+    for lesion in lesions:
+        for path in (lesion.ct, lesion.pet, lesion.mask):
+            stamp = f"{path}|{path.stat().st_mtime_ns}|{path.stat().st_size}" if path and path.exists() else f"{path}"
+            digest.update(f"{stamp}|{lesion.roi}".encode())
+    return digest.hexdigest()[:24]
+
+
+def _measure_images(
+    patient: Patient,
+    lesions: list[Lesion],
+    parts: tuple[str, ...],
+    settings: Mapping[str, Path],
+    patch: PatchSpec,
+    kept: Path,
+) -> dict[str, Any]:
+    """The largest lesion stands for the patient."""
+    import numpy as np
+
+    from .radiomics import extract_features, load_settings
+
+    case = _largest(patient, lesions)
+    values: dict[str, float] = {}
+    for part, path in settings.items():
+        loaded = case.ct if part == "radiomics_ct" else case.pet
+        if part in parts and loaded is not None:
+            prefix = part.removeprefix("radiomics_")
+            values.update(extract_features(loaded.image, case.mask.image, load_settings(path), prefix=prefix).values)
+    if "cnn" in parts:
+        with staged_file(kept.with_suffix(".npy")) as aside:
+            np.save(aside, cut_patch(case.ct.image, case.pet.image if case.pet else None, case.mask.image, patch))
+    return {"patient": patient.name, "values": values, "patch": "cnn" in parts, "has_pet": case.pet is not None}
+
+
+def _largest(patient: Patient, lesions: list[Lesion]) -> Any:
+    from NSCLCResponseSegmentLib.core.reading import read_case
+
+    best, best_volume = None, -1.0
+    for lesion in lesions:
+        case = read_case(ct=lesion.ct, pet=lesion.pet, mask=lesion.mask, roi=lesion.roi, patient_id=patient.name)
+        volume = _volume_ml(case.mask.image)
+        if volume > best_volume:
+            best, best_volume = case, volume
+    return best
+
+
+def _volume_ml(mask: Any) -> float:
+    import SimpleITK as sitk
+
+    x, y, z = mask.GetSpacing()
+    return float((sitk.GetArrayViewFromImage(mask) > 0).sum()) * x * y * z / 1000
+
+
+def patches_for(data: TrainingData, spec: PatchSpec, *, pet: bool) -> np.ndarray:
+    """All patches, as they are or with the PET channel emptied."""
+    return data.patches if pet else without_pet(data.patches, spec)

@@ -1,0 +1,161 @@
+"""What a trained signature says of itself: ``signature.json`` and the files beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .clinical import variable
+from .cohort import Cohort
+from .network import NetworkSpec
+from .presets import Preset
+from .result import software_versions
+from .safe_files import save_arrays
+from .signature_io import SIGNATURE_SCHEMA
+from .training import Trained
+from .training_network import PREPROCESSING as NETWORK_PREPROCESSING
+from .training_tables import PREPROCESSING as TABLE_PREPROCESSING
+from .training_tables import feature_unit, training_statistics
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SIMULATED_LABEL = "Trained on simulated patients. Its probabilities mean nothing for a real patient."
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the person who trains says about the signature."""
+
+    name: str
+    version: str = "1"
+    label: str = ""
+    licence: str = "Apache-2.0"
+
+
+def default_label(cohort: Cohort, patients: int) -> str:
+    """The sentence that stands beside each probability when nobody wrote a better one."""
+    if cohort.roles.simulated:
+        return SIMULATED_LABEL
+    return f"Trained on {patients} patients of the cohort {cohort.name}; not validated on patients of other hospitals."
+
+
+def build(
+    trained: Trained, cohort: Cohort, preset: Preset, naming: Naming, settings: Mapping[str, Path]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """``signature.json`` without hashes, and the files by name."""
+    files: dict[str, bytes] = {}
+    reference: dict[str, np.ndarray] = {}
+    parts = [_part(name, trained, preset, settings, files, reference) for name in trained.fits]
+    files["reference.npz"] = save_arrays(reference)
+    files["metrics.json"] = (json.dumps({"performance": trained.performance}, indent=1) + "\n").encode()
+    return _description(trained, cohort, preset, naming, parts), files
+
+
+def _part(
+    name: str,
+    trained: Trained,
+    preset: Preset,
+    settings: Mapping[str, Path],
+    files: dict[str, bytes],
+    reference: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    fit = trained.fits[name]
+    if name == "cnn":
+        files["cnn.safetensors"] = fit.model_bytes
+        spec = NetworkSpec(preset.patch.channels, preset.network.features, preset.network.dropout)
+        shape = {"patch": preset.patch.to_json(), "network": spec.to_json()}
+        about = {"preprocessing": NETWORK_PREPROCESSING, "chosen": fit.chosen}
+        return {"name": name, "kind": "cnn", "weights": "cnn.safetensors", **shape, **about}
+    files[f"{name}.skops"] = fit.model_bytes
+    names, values = trained.data.features[name]
+    here = trained.data.available(name)
+    reference[f"{name}.quantiles"], reference[f"{name}.means"] = training_statistics(fit.model, values[here])
+    clinical = name == "clinical"
+    units = [variable(n).unit if clinical else feature_unit(n) for n in names]
+    part: dict[str, Any] = {
+        "name": name,
+        "kind": "clinical" if clinical else "radiomics",
+        "model": f"{name}.skops",
+        "features": [{"name": n, "unit": u} for n, u in zip(names, units, strict=True)],
+        "preprocessing": TABLE_PREPROCESSING,
+        "chosen": fit.chosen,
+    }
+    if not clinical:
+        files[f"{name}.yaml"] = settings[name].read_bytes()
+        part |= {"image": name.removeprefix("radiomics_"), "settings": f"{name}.yaml"}
+    return part
+
+
+def _description(
+    trained: Trained, cohort: Cohort, preset: Preset, naming: Naming, parts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    data = trained.data
+    names = set(trained.fits)
+    images = bool(names - {"clinical"})
+    clinical = trained.data.features["clinical"][0] if "clinical" in names else []
+    endpoint = cohort.roles.endpoint
+    return {
+        "schema": SIGNATURE_SCHEMA,
+        "name": naming.name,
+        "version": naming.version,
+        "label": naming.label or default_label(cohort, len(data.patients)),
+        "endpoint": {"name": endpoint.column or endpoint.time, "kind": endpoint.kind, "text": endpoint.text},
+        "inputs": {
+            "ct": "required" if images else "unused",
+            "pet": "optional" if data.has_pet.any() else "unused",
+            "mask": "required" if images else "unused",
+            "clinical": [variable(name).to_json() for name in clinical],
+        },
+        "parts": parts,
+        "fusion": {
+            "method": "logistic, weights not below zero, one rule per set of available parts, on out-of-fold logits",
+            "rules": [rule.to_json() for rule in trained.rules],
+        },
+        "calibration": {"method": "Platt scaling of cross-fitted fused logits; slope and offset in each rule"},
+        "threshold": {"value": trained.threshold, "rule": "largest sensitivity + specificity, out of fold in training"},
+        "training": _training(trained, cohort, preset),
+        "performance": chosen_performance(trained.performance),
+        "intended_use": "Research on response to immune checkpoint inhibitors in lung cancer (NSCLC). Not for care.",
+        "limits": _limits(cohort),
+        "licence": naming.licence,
+        "versions": software_versions(),
+    }
+
+
+def _training(trained: Trained, cohort: Cohort, preset: Preset) -> dict[str, Any]:
+    data = trained.data
+    counts = {name: int(data.available(name).sum()) for name in trained.fits}
+    return {
+        "cohort": cohort.name + (" (simulated)" if cohort.roles.simulated else ""),
+        "patients": len(data.patients),
+        "events": int(data.outcome.sum()),
+        "patients_with": {**counts, "pet": int(data.has_pet.sum())},
+        "centers": sorted({center for center in data.centers if center}),
+        "preset": preset.name,
+        "folds": preset.folds,
+        "seed": preset.seed,
+        "settings": preset.to_json(),
+    }
+
+
+def _limits(cohort: Cohort) -> list[str]:
+    limits = ["Of several lesions only the largest is measured."]
+    if cohort.roles.simulated:
+        limits.insert(0, "Simulated patients only: no statement about real ones.")
+    return limits
+
+
+def chosen_performance(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of all sets of parts: everything, each part alone, the largest sets with and without PET and clinical values."""
+    keep = entries[:1]
+    seen = set()
+    for pet in (True, False):
+        for clinical in (True, False):
+            fitting = [e for e in entries[1:] if e["pet"] == pet and ("clinical" in e["parts"]) == clinical]
+            if fitting:
+                seen.add(id(max(fitting, key=lambda e: len(e["parts"]))))
+    return keep + [e for e in entries[1:] if len(e["parts"]) == 1 or id(e) in seen]

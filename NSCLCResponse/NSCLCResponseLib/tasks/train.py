@@ -1,0 +1,169 @@
+"""The training job: cohort table in, signature folder out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.core.atomic import staged_file, staged_folder
+from NSCLCResponseSegmentLib.core.errors import OutputError, SettingsError
+
+if TYPE_CHECKING:
+    from NSCLCResponseSegmentLib.core.progress import Progress
+
+    from ..core.cohort import Cohort
+    from ..core.presets import Preset
+    from ..core.training_data import TrainingData
+    from ..worker import TaskContext
+
+_HELD_OUT = {"test": "held-out part of the cohort", "holdout": "holdout cohort"}
+
+
+def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
+    """Train a signature.
+
+    :param arguments: see ``nsclc-response train``. What was measured and fitted is kept in ``OUT.work`` until the
+        signature is written; a rerun after a stop goes on there.
+    :returns: ``summary`` (text), ``out``, ``performance``.
+    :raises NSCLCResponseError: the cohort, the roles or the folder cannot be used.
+    """
+    from ..core.presets import preset
+    from ..core.training import train
+    from ..core.training_describe import Naming, build
+
+    out = Path(arguments["out"])
+    overwrite = bool(arguments.get("overwrite"))
+    if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
+        raise OutputError(f"{out} already holds results.", "Choose another folder, or add --overwrite.")
+    names, seed = tuple(arguments.get("parts") or ()), int(arguments.get("seed") or 0)
+    chosen = preset(arguments.get("preset") or "default", parts=names, seed=seed, epochs=arguments.get("epochs"))
+    work = out.with_name(f"{out.name}.work")
+    settings = _settings(arguments)
+    cohorts = _cohorts(arguments)
+    data = _collect(cohorts, chosen, settings, work, context.progress.part(0.0, 0.4))
+    trained = train(data["train"], chosen, work, context.progress.part(0.4, 0.97))
+    naming = Naming(arguments.get("name") or out.name, arguments.get("version") or "1", arguments.get("label") or "")
+    description, files = build(trained, cohorts["train"], chosen, naming, settings)
+    rows = _out_of_fold_rows(trained)
+    with staged_folder(out, overwrite=overwrite, token=context.token) as folder:
+        context.progress.report(0.97, "Writing the signature")
+        rows += _write_and_judge(folder, description, files, cohorts, data)
+    _write_rows(out.with_name(f"{out.name}.predictions.csv"), rows)
+    if not arguments.get("keep_work"):
+        shutil.rmtree(work, ignore_errors=True)
+    return {"summary": _summary(out, description), "out": str(out), "performance": description["performance"]}
+
+
+def _settings(arguments: Mapping[str, Any]) -> dict[str, Path]:
+    """Radiomics part → parameter file: the user's, else the one for signatures that we ship."""
+    from NSCLCResponseSegmentLib.core.resources import resource
+
+    from ..core.radiomics import load_settings
+    from ..core.training_data import SETTINGS_OF
+
+    files = {}
+    for part, shipped in SETTINGS_OF.items():
+        given = arguments.get(f"{part.removeprefix('radiomics_')}_settings")
+        files[part] = Path(given) if given else resource("Settings", f"{shipped}.yaml")
+        load_settings(files[part])  # complains now rather than after the first patient
+    return files
+
+
+def _cohorts(arguments: Mapping[str, Any]) -> dict[str, Cohort]:
+    from ..core.cohort import read_cohort
+    from ..core.roles import read_roles
+
+    roles = read_roles(Path(arguments["roles"]))
+    if roles.endpoint.kind == "survival":
+        raise SettingsError(
+            "Training on a time to event is not possible yet.", "Use a response or durable_benefit as the endpoint."
+        )
+    whole = read_cohort(Path(arguments["cohort"]), roles)
+    cohorts = {"train": whole.of_group("train")}
+    if roles.split is not None:
+        cohorts["test"] = whole.of_group("test")
+    if arguments.get("holdout"):
+        cohorts["holdout"] = read_cohort(Path(arguments["holdout"]), roles)
+    return cohorts
+
+
+def _collect(
+    cohorts: Mapping[str, Cohort], chosen: Preset, settings: Mapping[str, Path], work: Path, progress: Progress
+) -> dict[str, TrainingData]:
+    from ..core.training_data import collect
+
+    total, done, data = sum(len(c.patients) for c in cohorts.values()), 0, {}
+    for name, cohort in cohorts.items():
+        step = progress.part(done / total, (done + len(cohort.patients)) / total)
+        data[name] = collect(cohort, chosen.parts, settings, chosen.patch, work, step)
+        done += len(cohort.patients)
+    return data
+
+
+def _write_and_judge(
+    folder: Path,
+    description: dict[str, Any],
+    files: dict[str, bytes],
+    cohorts: Mapping[str, Cohort],
+    data: Mapping[str, TrainingData],
+) -> list[dict[str, Any]]:
+    """Write the signature, open it as a user would, judge it on held-out patients, and write it again with that."""
+    from ..core.holdout import judge
+    from ..core.signature_io import load_signature
+    from ..core.signature_write import write_signature
+    from ..core.training_describe import chosen_performance
+
+    write_signature(folder, description, files)
+    metrics = json.loads(files["metrics.json"])
+    rows: list[dict[str, Any]] = []
+    for name, words in _HELD_OUT.items():
+        if name in data:
+            title = f"{words} ({cohorts[name].name}, not used in training)"
+            entries, probabilities = judge(load_signature(folder), data[name], title)
+            metrics["performance"] += entries
+            description["performance"] += chosen_performance(entries)
+            rows += _rows(data[name], name, probabilities)
+    files["metrics.json"] = (json.dumps(metrics, indent=1) + "\n").encode()
+    write_signature(folder, description, files)
+    return rows
+
+
+def _out_of_fold_rows(trained: Any) -> list[dict[str, Any]]:
+    import numpy as np
+
+    parts = {name: 1 / (1 + np.exp(-logits)) for name, logits in trained.oof.items()}
+    rows = _rows(trained.data, "train, out of fold", {"probability": trained.probability, **parts})
+    return [{**row, "fold": int(fold)} for row, fold in zip(rows, trained.folds, strict=True)]
+
+
+def _rows(data: TrainingData, cohort: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    import numpy as np
+
+    rows = []
+    for index, (patient, center) in enumerate(zip(data.patients, data.centers, strict=True)):
+        shown = {n: round(float(v[index]), 6) if np.isfinite(v[index]) else "" for n, v in columns.items()}
+        outcome = int(data.outcome[index])
+        rows.append({"patient": patient, "center": center, "cohort": cohort, "outcome": outcome, "fold": "", **shown})
+    return rows
+
+
+def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with staged_file(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _summary(out: Path, description: Mapping[str, Any]) -> str:
+    lines = [f"Signature '{description['name']}' written to {out}. {description['label']}"]
+    for entry in description["performance"]:
+        auc = entry["auc"]
+        parts = entry.get("note") or " + ".join(entry["parts"]) + (" with PET" if entry["pet"] else "")
+        interval = f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+        lines.append(f"AUC {interval}, {entry['patients']} patients, {entry['cohort']}: {parts}")
+    return "\n".join(lines)
