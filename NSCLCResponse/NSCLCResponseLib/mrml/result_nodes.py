@@ -17,10 +17,11 @@ from slicer import (
 )
 
 from ..core import wording
+from ..core.review import ReviewRecord
 
 RESULT_NODE_NAME = "NSCLC Response result"
 _MODULE_NAME = "NSCLCResponseResult"
-_RESULT_PARAMETER = "result"
+_RESULT_PARAMETER, _REVIEW_PARAMETER = "result", "review"
 
 
 def _named(scene: vtkMRMLScene, node: vtkMRMLNode, name: str) -> vtkMRMLNode:
@@ -76,23 +77,45 @@ def result_node(scene: vtkMRMLScene) -> vtkMRMLScriptedModuleNode | None:
     return None
 
 
-def store_result(scene: vtkMRMLScene, result: Mapping[str, Any]) -> vtkMRMLScriptedModuleNode:
-    """Keep ``result.json`` (prediction and review state included) in the scene; replaces an earlier one."""
+def _ensure_node(scene: vtkMRMLScene) -> vtkMRMLScriptedModuleNode:
     node = result_node(scene)
     if node is None:
         node = vtkMRMLScriptedModuleNode()
         node.SetModuleName(_MODULE_NAME)
         node.SetName(RESULT_NODE_NAME)
         node = scene.AddNode(node)
+    return node
+
+
+def _parameter(scene: vtkMRMLScene, name: str) -> Any:
+    node = result_node(scene)
+    text = node.GetParameter(name) if node is not None else ""
+    return json.loads(text) if text else None
+
+
+def store_result(scene: vtkMRMLScene, result: Mapping[str, Any]) -> vtkMRMLScriptedModuleNode:
+    """Keep ``result.json`` (prediction and review record included) in the scene; replaces an earlier one."""
+    node = _ensure_node(scene)
     node.SetParameter(_RESULT_PARAMETER, json.dumps(result, ensure_ascii=True, allow_nan=False))
+    node.SetParameter(_REVIEW_PARAMETER, json.dumps(result["review"], ensure_ascii=True))
     return node
 
 
 def stored_result(scene: vtkMRMLScene) -> dict[str, Any] | None:
-    """What :func:`store_result` kept, e.g. after opening a saved scene."""
-    node = result_node(scene)
-    text = node.GetParameter(_RESULT_PARAMETER) if node is not None else ""
-    return json.loads(text) if text else None
+    """What :func:`store_result` kept, with the review record as it stands now; e.g. after opening a saved scene."""
+    result = _parameter(scene, _RESULT_PARAMETER)
+    return None if result is None else {**result, "review": _parameter(scene, _REVIEW_PARAMETER)}
+
+
+def store_review(scene: vtkMRMLScene, record: ReviewRecord) -> None:
+    """Keep the review record in the scene, also before there is a prediction."""
+    _ensure_node(scene).SetParameter(_REVIEW_PARAMETER, json.dumps(record.to_json(), ensure_ascii=True))
+
+
+def stored_review(scene: vtkMRMLScene) -> ReviewRecord | None:
+    """What :func:`store_review` or :func:`store_result` kept."""
+    data = _parameter(scene, _REVIEW_PARAMETER)
+    return None if data is None else ReviewRecord.from_json(data)
 
 
 def apply_result(

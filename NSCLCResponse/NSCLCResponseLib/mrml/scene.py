@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+from slicer import (
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLScene,
+    vtkMRMLSegmentationNode,
+    vtkMRMLSliceCompositeNode,
+)
 
 from NSCLCResponseSegmentLib.core.case import Case, LoadedImage
 from NSCLCResponseSegmentLib.core.errors import OutputError, SegmentationError
+from NSCLCResponseSegmentLib.mrml.logic import MODALITY_ATTRIBUTE, ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.segmentations import segmentation_from_mask
 from NSCLCResponseSegmentLib.mrml.volumes import LUNG_WINDOW, PET_HOT, WindowPreset, volume_from_image
 
 from .result_nodes import apply_result
+
+_PET_OPACITY = 0.4
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class CaseNodes:
 
 def _volume(scene: vtkMRMLScene, loaded: LoadedImage, name: str, preset: WindowPreset) -> vtkMRMLScalarVolumeNode:
     node = volume_from_image(scene, loaded.image, name, preset)
+    node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
+    node.SetAttribute("NSCLCResponse.PatientId", loaded.patient_id)
     # writing the scene of a chest CT takes seconds with the default compression, and gains little
     node.AddDefaultStorageNode()
     node.GetStorageNode().SetCompressionParameter("gzip_fastest")
@@ -49,9 +59,25 @@ def build_scene(
     ct = _volume(scene, case.ct, "CT", LUNG_WINDOW)
     pet = _volume(scene, case.pet, "PET SUVbw", PET_HOT) if case.pet is not None else None
     segmentation = segmentation_from_mask(scene, case.mask.image, ct)
+    segmentation.SetAttribute(ORIGIN_ATTRIBUTE, case.mask.origin)
     if result is not None:
         apply_result(scene, result, features or {}, segmentation)
-    return CaseNodes(ct, segmentation, pet)
+    nodes = CaseNodes(ct, segmentation, pet)
+    _show_in_slices(scene, nodes)
+    return nodes
+
+
+def _show_in_slices(scene: vtkMRMLScene, nodes: CaseNodes) -> None:
+    """What 3D Slicer's slice views show when the scene is opened there: CT, and PET over it."""
+    for name in ("Red", "Green", "Yellow"):
+        composite = vtkMRMLSliceCompositeNode()
+        composite.SetSingletonTag(name)
+        composite.SetLayoutName(name)
+        composite = scene.AddNode(composite)
+        composite.SetBackgroundVolumeID(nodes.ct.GetID())
+        if nodes.pet is not None:
+            composite.SetForegroundVolumeID(nodes.pet.GetID())
+            composite.SetForegroundOpacity(_PET_OPACITY)
 
 
 def save_mrb(scene: vtkMRMLScene, path: Path) -> None:

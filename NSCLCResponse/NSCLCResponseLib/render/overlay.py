@@ -16,6 +16,9 @@ from .views import Picture, render_views
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
+    from trame_slicer.core import SlicerApp
+
+    from ..mrml.scene import CaseNodes
 
 VIEW_SIZE = (800, 600)
 _HEADER_HEIGHT = 84
@@ -85,13 +88,20 @@ def _first_sentence(text: str) -> str:
 
 
 def render_overlay(
-    case: Case, result: Mapping[str, Any] | None, out_png: Path, lungs: sitk.Image | None = None
+    app: SlicerApp,
+    nodes: CaseNodes,
+    case: Case,
+    result: Mapping[str, Any] | None,
+    out_png: Path,
+    lungs: sitk.Image | None = None,
 ) -> list[Picture]:
     """Render the four views, annotate them, and write one PNG.
 
     Radiological orientation (patient's right on the reader's left), lung window, tumour outline, PET in the foreground
     if there is one, position, scale bar, and in the header the probability with what the signature was trained on.
+    Changes how the nodes are displayed and adds view nodes: save the scene first.
 
+    :param nodes: of ``case`` in the scene of ``app``, see :func:`NSCLCResponseLib.mrml.scene.build_scene`.
     :param result: as ``result.json``; ``None`` where there is no prediction yet.
     :param lungs: a (coarse) lung mask for orientation in the 3D view.
     :returns: the views without annotations.
@@ -99,7 +109,7 @@ def render_overlay(
     """
     from PIL import Image, ImageDraw
 
-    pictures = render_views(case, VIEW_SIZE, lungs)
+    pictures = render_views(app, case, nodes, VIEW_SIZE, lungs)
     width, height = VIEW_SIZE
     canvas = Image.new("RGB", (2 * width + _GAP, _HEADER_HEIGHT + 2 * (height + _GAP)), (40, 46, 54))
     draw = ImageDraw.Draw(canvas)

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.case import Case
-from NSCLCResponseSegmentLib.core.errors import DependencyError, SegmentationError
+from NSCLCResponseSegmentLib.core.errors import SegmentationError
 
 if TYPE_CHECKING:
     from trame_slicer.core import SlicerApp
@@ -23,7 +23,6 @@ _BODY_HU = -300.0
 _BODY_MARGIN = 1.06
 _PET_OPACITY = 0.45
 _PET_SHOWN_ABOVE_SUV = 1.5
-_LIBRARIES = "apt-get install -y libegl1 libgl1 libopengl0 libosmesa6 libgl1-mesa-dri"
 
 
 @dataclass(frozen=True)
@@ -164,26 +163,17 @@ def _picture_3d(app: SlicerApp, centre: np.ndarray, size: tuple[int, int]) -> Pi
     return Picture("3D", _pixels(view))
 
 
-def render_views(case: Case, size: tuple[int, int], lungs: sitk.Image | None = None) -> list[Picture]:
+def render_views(
+    app: SlicerApp, case: Case, nodes: CaseNodes, size: tuple[int, int], lungs: sitk.Image | None = None
+) -> list[Picture]:
     """Axial, coronal, sagittal and 3D pictures of a case with a tumour mask, each ``size`` (width, height) pixels.
 
     :param lungs: a (coarse) lung mask for orientation in 3D.
-    :raises DependencyError: Slicer's views or OpenGL are missing.
     :raises SegmentationError: the case has no tumour.
     """
-    try:
-        from trame_slicer.core import SlicerApp
-        from trame_slicer.views import DirectViewFactory
-    except ImportError as error:
-        raise DependencyError(
-            f"Pictures need Slicer's views, which cannot be loaded ({error}).",
-            f'Install them with: pip install "trame-slicer[standalone]", and as root: {_LIBRARIES}',
-        ) from error
-    from ..mrml.scene import build_scene
+    from trame_slicer.views import DirectViewFactory
 
-    app = SlicerApp()
     app.view_manager.register_factory(DirectViewFactory(do_render_offscreen=True))
-    nodes = build_scene(app.scene, case)
     nodes.segmentation.GetDisplayNode().SetVisibility2DFill(False)  # the outline shows what the filling would hide
     if nodes.pet is not None:
         display = nodes.pet.GetDisplayNode()

@@ -17,6 +17,7 @@ from ..core import wording
 from ..core.review import ReviewRecord
 
 if TYPE_CHECKING:
+    from NSCLCResponseSegmentLib.core.anatomy import Anatomy
     from NSCLCResponseSegmentLib.core.progress import Progress
 
     from ..core.predict import PredictionOutcome
@@ -83,7 +84,7 @@ def _predict_into(current: _Run) -> dict[str, Any]:
         signature = load_signature(Path(arguments.get("signature") or default_signature()))
         clinical = parse_values(arguments.get("clinical") or {}, signature)
     with current.step("read images", 0.05, 0.2, "Reading the images") as progress:
-        case = _read(arguments, clinical, progress)
+        case, anatomy = _read(arguments, clinical, progress)
     with current.step("outline", 0.2, 0.3, "Outlining the tumour") as progress:
         case = _outlined(case, arguments, progress)
         lesions = measure_lesions(case.mask.image)
@@ -94,11 +95,11 @@ def _predict_into(current: _Run) -> dict[str, Any]:
         current.progress.warn(warning)
     review = _review(case, outcome, sum(lesion.volume_ml for lesion in lesions))
     result = _write_core(current, case, outcome, lesions, review)
-    _write_rest(current, case, result, outcome)
+    _write_rest(current, case, result, outcome, anatomy)
     return result
 
 
-def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progress) -> Case:
+def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progress) -> tuple[Case, Anatomy]:
     from NSCLCResponseSegmentLib.core.anatomy import require_chest
     from NSCLCResponseSegmentLib.core.reading import read_case
 
@@ -122,12 +123,13 @@ def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progr
         progress=progress.part(0.0, 0.8),
     )
     progress.report(0.8, "Checking that this is a chest")
-    require_chest(case.ct.image)
-    return case
+    return case, require_chest(case.ct.image)
 
 
 def _outlined(case: Case, arguments: dict[str, Any], progress: Progress) -> Case:
     if case.mask is not None:
+        if arguments.get("mask_origin"):  # the caller knows better than the name of its temporary file
+            return replace(case, mask=replace(case.mask, origin=arguments["mask_origin"]))
         return case
     from NSCLCResponseSegmentLib.core.one_click import outline
 
@@ -190,20 +192,16 @@ def _write_features(path: Path, case: Case, outcome: PredictionOutcome) -> None:
         writer.writerow([case.patient_id, "all", "tumour", *values])
 
 
-def _write_rest(current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome) -> None:
+def _write_rest(
+    current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome, anatomy: Anatomy
+) -> None:
     """Outputs that need Slicer's MRML libraries or a renderer; then result.json once more with all timings."""
     from ..core.report import write_report
     from ..core.result import write_result
 
     picture = current.folder / "overlay.png" if current.wants("overlay") else None
-    if current.wants("segmentation") or current.wants("scene"):
-        with current.step("segmentation and scene", 0.7, 0.85, "Writing segmentation and scene"):
-            _write_scene(current, case, result, outcome)
-    if picture:
-        from ..render.overlay import render_overlay
-
-        with current.step("overlay", 0.85, 0.97, "Rendering the views"):
-            render_overlay(case, result, picture)
+    if picture or current.wants("segmentation") or current.wants("scene"):
+        _write_views(current, case, result, outcome, anatomy)
     result["timings_seconds"] = {name: round(seconds, 2) for name, seconds in current.timings.items()}
     if current.wants("report"):
         write_report(result, picture, current.folder / "report.html")
@@ -211,5 +209,22 @@ def _write_rest(current: _Run, case: Case, result: dict[str, Any], outcome: Pred
     current.progress.report(1.0, "Done")
 
 
-def _write_scene(current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome) -> None:
-    raise NotImplementedError
+def _write_views(
+    current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome, anatomy: Anatomy
+) -> None:
+    from NSCLCResponseSegmentLib.mrml.segmentations import write_segmentation
+
+    from ..mrml.scene import build_scene, save_mrb
+    from ..render.app import new_app
+    from ..render.overlay import render_overlay
+
+    with current.step("segmentation and scene", 0.7, 0.82, "Writing segmentation and scene"):
+        app = new_app()
+        nodes = build_scene(app.scene, case, result, outcome.features)
+        if current.wants("segmentation"):
+            write_segmentation(nodes.segmentation, current.folder / "tumour.seg.nrrd")
+        if current.wants("scene"):
+            save_mrb(app.scene, current.folder / "scene.mrb")
+    if current.wants("overlay"):
+        with current.step("overlay", 0.82, 0.98, "Rendering the views"):
+            render_overlay(app, nodes, case, result, current.folder / "overlay.png", anatomy.coarse_lungs)

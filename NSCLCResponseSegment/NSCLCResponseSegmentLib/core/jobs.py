@@ -122,16 +122,24 @@ class JobProcess:
 
 
 class WarmWorker:
-    """Keeps one worker process between jobs, so that torch and models are loaded once; starts anew after a cancel."""
+    """Keeps one worker process between jobs, so that torch and models are loaded once; starts anew after a cancel.
 
-    def __init__(self) -> None:
+    :param threads: how many threads its libraries may use, where several workers share a machine.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
         self._worker: WorkerProcess | None = None
+
+    def process(self) -> WorkerProcess:
+        """The worker for the next job; the one before must have ended."""
+        if self._worker is None or not self._worker.alive:
+            self._worker = WorkerProcess(self._threads)
+        return self._worker
 
     def start(self, kind: str, arguments: Mapping[str, Any]) -> JobProcess:
         """Start a job; the one before must have ended."""
-        if self._worker is None or not self._worker.alive:
-            self._worker = WorkerProcess()
-        return JobProcess(kind, arguments, self._worker)
+        return JobProcess(kind, arguments, self.process())
 
     def close(self) -> None:
         """Let the worker go."""

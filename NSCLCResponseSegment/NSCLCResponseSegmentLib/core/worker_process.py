@@ -33,8 +33,11 @@ def python_executable() -> str:
     return str(executable)
 
 
-def worker_environment() -> dict[str, str]:
-    """The environment for a worker: this process's own, with both libraries importable and UTF-8 throughout."""
+def worker_environment(threads: int | None = None) -> dict[str, str]:
+    """The environment for a worker: this process's own, with both libraries importable and UTF-8 throughout.
+
+    :param threads: how many threads its libraries may use, where several workers share a machine.
+    """
     here = Path(__file__).resolve().parents[2]
     spec = importlib.util.find_spec("NSCLCResponseLib")
     folders = [here]
@@ -46,13 +49,16 @@ def worker_environment() -> dict[str, str]:
     paths = [str(f) for f in dict.fromkeys(folders)] + environment.get("PYTHONPATH", "").split(os.pathsep)
     environment["PYTHONPATH"] = os.pathsep.join(p for p in paths if p)
     environment["PYTHONUTF8"] = "1"
+    if threads is not None:
+        for name in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OPENBLAS_NUM_THREADS"):
+            environment[name] = str(threads)
     return environment
 
 
 class WorkerProcess:
     """``python -m NSCLCResponseLib.worker --serve`` in a process group of its own; jobs are sent one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         #: events as dictionaries, then ``None`` when the process is gone
         self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._log: list[str] = []
@@ -65,7 +71,7 @@ class WorkerProcess:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env=worker_environment(),
+                env=worker_environment(threads),
                 start_new_session=True,  # so that Ctrl-C reaches us first, and the whole group can be ended
             )
         except OSError as error:

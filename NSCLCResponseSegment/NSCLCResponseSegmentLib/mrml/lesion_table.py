@@ -1,50 +1,64 @@
-"""The lesions of a segmentation as a table in the scene, and the way from a row to its place in the views."""
+"""The lesions of a segmentation as a table, and the way from a row to its place in the views."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import SimpleITK as sitk
 import slicer
 import vtk
 
-from ..core.lesions import Lesion
+from ..core.lesions import Lesion, measure_lesions
+from .segmentations import mask_from_segment
+from .tables import set_columns
+from .volumes import with_geometry
 
-COLUMNS = ("Lesion", "Volume (mL)", "Longest diameter (mm)", "Perpendicular (mm)")
-ROLE = "NSCLCResponse.LesionTable"  # node reference from the segmentation to its table
+_LESION, _VOLUME, _LONG, _SHORT = "Lesion", "Volume (mL)", "Longest axial (mm)", "Perpendicular (mm)"
 
 
-def lesion_table_node(scene: Any, segmentation_node: Any) -> Any:
-    """The table that belongs to ``segmentation_node``, made hidden if there is none yet."""
-    table = segmentation_node.GetNodeReference(ROLE)
-    if table is None:
-        table = scene.AddNewNodeByClass("vtkMRMLTableNode", f"{segmentation_node.GetName()} lesions")
-        table.SetHideFromEditors(True)
-        table.SetLocked(True)
-        table.SetSaveWithScene(False)  # made again from the segmentation
-        segmentation_node.SetNodeReferenceID(ROLE, table.GetID())
-    return table
+def lesions_of(segmentation_node: Any, segment_id: str, ct_node: Any) -> list[Lesion]:
+    """The lesions of one segment on the grid of a CT; quick enough to be called after each stroke of a brush.
+
+    Only the part of the CT's grid around the segment is looked at.
+
+    :raises MaskError: the segment is empty or there is none.
+    """
+    return measure_lesions(mask_from_segment(segmentation_node, segment_id, _grid_around(segmentation_node, ct_node)))
+
+
+def _grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:
+    """An empty image on the CT's grid that covers the segmentation and a voxel more (axes i, j, k)."""
+    to_ras = vtk.vtkMatrix4x4()
+    ct_node.GetIJKToRASMatrix(to_ras)
+    bounds = [0.0] * 6
+    segmentation_node.GetRASBounds(bounds)
+    to_ijk = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(to_ras, to_ijk)
+    corners = [(x, y, z, 1.0) for x in bounds[:2] for y in bounds[2:4] for z in bounds[4:]]
+    indices = np.array([to_ijk.MultiplyPoint(corner)[:3] for corner in corners])
+    size = np.array(ct_node.GetImageData().GetDimensions())
+    first = np.clip(np.floor(indices.min(axis=0)).astype(int) - 1, 0, size - 1)
+    last = np.clip(np.ceil(indices.max(axis=0)).astype(int) + 1, first, size - 1)
+    whole = with_geometry(sitk.Image([1, 1, 1], sitk.sitkUInt8), to_ras)
+    grid = sitk.Image([int(n) for n in last - first + 1], sitk.sitkUInt8)
+    grid.SetSpacing(whole.GetSpacing())
+    grid.SetDirection(whole.GetDirection())
+    grid.SetOrigin(whole.TransformIndexToPhysicalPoint([int(n) for n in first]))
+    return grid
 
 
 def fill_lesion_table(table: Any, lesions: list[Lesion]) -> None:
-    """Replace the rows of ``table``; one row per lesion, largest first, columns as in :data:`COLUMNS`."""
-    columns = [vtk.vtkStringArray() for _ in COLUMNS]
-    for column, name in zip(columns, COLUMNS, strict=True):
-        column.SetName(name)
-    for lesion in lesions:
-        values = (
-            f"{lesion.label} (tiny)" if lesion.is_tiny else f"{lesion.label}",
-            f"{lesion.volume_ml:.1f}" if lesion.volume_ml >= 1 else f"{lesion.volume_ml:.2f}",
-            f"{lesion.longest_axial_diameter_mm:.0f}",
-            f"{lesion.perpendicular_diameter_mm:.0f}",
-        )
-        for column, value in zip(columns, values, strict=True):
-            column.InsertNextValue(value)
-    modified = table.StartModify()
-    table.RemoveAllColumns()
-    for column in columns:
-        table.AddColumn(column)
-    table.SetUseColumnTitleAsColumnHeader(True)
-    table.EndModify(modified)
+    """Replace the rows of ``table``; one row per lesion, largest first."""
+    set_columns(
+        table,
+        {
+            _LESION: [f"{le.label} (tiny)" if le.is_tiny else f"{le.label}" for le in lesions],
+            _VOLUME: [f"{le.volume_ml:.1f}" if le.volume_ml >= 1 else f"{le.volume_ml:.2f}" for le in lesions],
+            _LONG: [f"{le.longest_axial_diameter_mm:.0f}" for le in lesions],
+            _SHORT: [f"{le.perpendicular_diameter_mm:.0f}" for le in lesions],
+        },
+    )
 
 
 def lesions_summary(lesions: list[Lesion]) -> str:

@@ -1,0 +1,145 @@
+"""What the response module does on MRML nodes; panel, browser workspace and scripts share it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+from NSCLCResponseSegmentLib.core.errors import MaskError
+from NSCLCResponseSegmentLib.core.jobs import WarmWorker
+from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
+from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
+from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
+
+from ..core.prediction import Prediction
+from ..core.review import ReviewRecord
+from .result_nodes import apply_result, stored_result, stored_review
+from .review_tracker import mask_state
+
+
+class ResponseLogic:
+    """Predict for the nodes of a scene; results and review go into the scene.
+
+    >>> logic = ResponseLogic(slicer.mrmlScene)
+    >>> prediction = logic.predict(ctNode, segmentationNode, petNode, clinical={"pdl1_tps_percent": "80"})
+    >>> print(prediction.probability, prediction.label)
+    >>> logic.result()["tumour"]["volume_ml"]
+
+    :param scene: the scene to work in; nothing else of the application is used.
+    :param worker: keeps libraries loaded between predictions; without one every prediction starts a process.
+    """
+
+    def __init__(self, scene: vtkMRMLScene, worker: WarmWorker | None = None) -> None:
+        self.scene = scene
+        self._worker = worker
+
+    def predict(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        segmentationNode: vtkMRMLSegmentationNode,
+        petNode: vtkMRMLScalarVolumeNode | None = None,
+        clinical: Mapping[str, Any] | None = None,
+        signature: str | Path | None = None,
+        segmentIds: Sequence[str] | None = None,
+    ) -> Prediction:
+        """Predict and wait; see :meth:`startPredict` for the form that does not wait.
+
+        :raises NSCLCResponseError: the input cannot be used, in a sentence for the user.
+        """
+        job = self.startPredict(ctNode, segmentationNode, petNode, clinical, signature, segmentIds)
+        try:
+            job.wait()
+        finally:
+            if job.running:
+                job.cancel()
+        return self.finishPredict(job)
+
+    def startPredict(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        segmentationNode: vtkMRMLSegmentationNode,
+        petNode: vtkMRMLScalarVolumeNode | None = None,
+        clinical: Mapping[str, Any] | None = None,
+        signature: str | Path | None = None,
+        segmentIds: Sequence[str] | None = None,
+    ) -> NodeJob:
+        """Start the same job as ``nsclc-response predict``; poll it, then call :meth:`finishPredict`.
+
+        :param segmentIds: the segments that make up the tumour; all without it.
+        :raises MaskError: there is nothing to predict on.
+        """
+        folder = JobFolder()
+        ct = image_from_volume(ctNode)
+        arguments: dict[str, Any] = {
+            "ct": folder.write(ct, "ct.nrrd"),
+            "mask": folder.write(self._tumour(segmentationNode, ct, segmentIds), "mask.nrrd"),
+            "mask_origin": segmentationNode.GetAttribute(ORIGIN_ATTRIBUTE) or "segmentation node",
+            "clinical": {name: str(value) for name, value in (clinical or {}).items()},
+            "signature": str(signature) if signature else None,
+            "patient_id": ctNode.GetAttribute("NSCLCResponse.PatientId") or ctNode.GetName(),
+            "outputs": ["core"],
+            "out": str(folder.path / "result"),
+        }
+        if petNode is not None:
+            arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
+        nodes = {"ct": ctNode.GetID(), "segmentation": segmentationNode.GetID()}
+        checksum, _ = mask_state(segmentationNode)
+        return NodeJob("predict", arguments, folder, nodes, self._worker, mask_checksum=checksum)
+
+    def _tumour(self, node: vtkMRMLSegmentationNode, ct: sitk.Image, segmentIds: Sequence[str] | None) -> sitk.Image:
+        chosen = list(segmentIds) if segmentIds is not None else segment_ids(node)
+        if not chosen:
+            raise MaskError(f"The segmentation '{node.GetName()}' has no segment.", "Outline the tumour first.")
+        tumour = mask_from_segment(node, chosen[0], ct)
+        for segment_id in chosen[1:]:
+            tumour = sitk.Or(tumour, mask_from_segment(node, segment_id, ct))
+        return tumour
+
+    def finishPredict(self, job: NodeJob) -> Prediction:
+        """Take a finished job's result into the scene: result node, feature and contribution tables, summary.
+
+        A mask that was edited while the job ran makes the prediction stale at once.
+
+        :raises NSCLCResponseError: the job failed or was cancelled.
+        """
+        try:
+            result = job.result()["result"]
+            features = _read_features(Path(job.arguments["out"]) / result["files"]["features"])
+        finally:
+            job.folder.remove()
+        segmentation = self.scene.GetNodeByID(job.nodes["segmentation"])
+        record = self._reviewed(result, segmentation, job)
+        result = {**result, "review": record.to_json()}
+        apply_result(self.scene, result, features, segmentation)
+        return Prediction.from_json(result["prediction"])
+
+    def _reviewed(
+        self, result: Mapping[str, Any], segmentation: vtkMRMLSegmentationNode | None, job: NodeJob
+    ) -> ReviewRecord:
+        before = stored_review(self.scene)
+        volume_ml = result["tumour"]["volume_ml"]
+        record = before or ReviewRecord()
+        if not record.events:
+            record.outlined(result["inputs"]["mask"]["origin"], volume_ml)
+        record.predicted(result["prediction"]["signature_name"], volume_ml)
+        if segmentation is not None:
+            checksum, now_ml = mask_state(segmentation)
+            if checksum != job.mask_checksum:
+                record.edited("", volume_ml, now_ml)
+        return record
+
+    def result(self) -> dict[str, Any] | None:
+        """The scene's result as ``result.json`` holds it, with the review record as it stands now."""
+        return stored_result(self.scene)
+
+
+def _read_features(path: Path) -> dict[str, float]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        row = next(csv.DictReader(stream))
+    return {name: float(v) for name, v in row.items() if v and name not in ("patient", "lesion", "region")}

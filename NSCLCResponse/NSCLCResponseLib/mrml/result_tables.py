@@ -1,0 +1,134 @@
+"""What a result says, as tables and a chart that Slicer's own views show: in the panel and in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from NSCLCResponseSegmentLib.mrml.tables import set_columns, shown_table
+
+from ..core.review import ReviewRecord
+
+FEATURES_SHOWN = 8
+RAISES, LOWERS = (0.16, 0.5, 0.45), (0.82, 0.42, 0.12)  # told apart by those who do not see red and green, too
+_TAG = "NSCLCResponse"
+_SHORT_PARTS = {"radiomics_ct": "CT", "radiomics_pet": "PET", "cnn": "CNN", "clinical": "Clin."}
+
+
+def _strongest(prediction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return sorted(prediction["features"], key=lambda f: -abs(f["contribution"]))[:FEATURES_SHOWN]
+
+
+def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
+    """The features that mattered most: number as in the chart, name, value, percentile in training, effect."""
+    features = _strongest(prediction) if prediction else []
+    percentiles = [f["percentile"] for f in features]
+    table = shown_table(scene, f"{_TAG}Features")
+    set_columns(
+        table,
+        {
+            "": [str(number) for number, _ in enumerate(features, start=1)],
+            "Effect": [f"{f['contribution']:+.2f}".replace("-", "−") for f in features],
+            "Feature": [f["name"] for f in features],
+            "Value": [f"{f['value']:.4g} {f['unit']}".strip() for f in features],
+            "Percentile": ["–" if p is None else f"{p:.0f}" for p in percentiles],
+        },
+    )
+    return table
+
+
+def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
+    """Bars of what parts and features added to the log-odds; returns the plot view node that shows them.
+
+    Parts carry their short name, features the number that :func:`feature_table` gives them.
+    """
+    bars: list[tuple[str, float]] = []
+    if prediction:
+        parts = [p for p in prediction["parts"] if p["used"] and p["contribution"] is not None]
+        bars = [(_SHORT_PARTS.get(p["name"], p["name"]), p["contribution"]) for p in parts]
+        bars += [(str(n), f["contribution"]) for n, f in enumerate(_strongest(prediction), start=1)]
+    table = shown_table(scene, f"{_TAG}Bars")
+    columns = {
+        "label": [label for label, _ in bars],
+        "raises": [max(value, 0.0) for _, value in bars],
+        "lowers": [min(value, 0.0) for _, value in bars],
+    }
+    set_columns(table, columns)
+    chart = _singleton(scene, "vtkMRMLPlotChartNode", f"{_TAG}Chart")
+    chart.SetYAxisTitle("effect on the log-odds")
+    chart.SetXAxisTitleVisibility(False)
+    chart.SetTitleVisibility(False)
+    chart.SetLegendVisibility(False)
+    for name, colour in (("raises", RAISES), ("lowers", LOWERS)):
+        series = _singleton(scene, "vtkMRMLPlotSeriesNode", f"{_TAG}{name.title()}")
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetPlotType(series.PlotTypeBar)
+        series.SetYColumnName(name)
+        series.SetLabelColumnName("label")
+        series.SetColor(*colour)
+        if not chart.HasPlotSeriesNodeID(series.GetID()):
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    view = _singleton(scene, "vtkMRMLPlotViewNode", f"{_TAG}Plot")
+    view.SetLayoutName(f"{_TAG}Plot")
+    view.SetPlotChartNodeID(chart.GetID() if bars else None)
+    return view
+
+
+def _singleton(scene: Any, class_name: str, tag: str) -> Any:
+    node = scene.GetSingletonNode(tag, class_name)
+    if node is None:
+        node = scene.CreateNodeByClass(class_name)
+        node.UnRegister(None)
+        node.SetSingletonTag(tag)
+        node.SetName(tag)
+        node.SetHideFromEditors(True)
+        node.SetSaveWithScene(False)
+        node = scene.AddNode(node)
+    return node
+
+
+def review_table(scene: Any, record: ReviewRecord) -> Any:
+    """What happened to the case, newest first."""
+    events = list(reversed(record.events))
+    table = shown_table(scene, f"{_TAG}Review")
+    set_columns(
+        table,
+        {
+            "When (UTC)": [e.when.replace("T", " ")[:16] for e in events],
+            "What": [e.what for e in events],
+            "By": [e.by or "–" for e in events],
+            "Volume (mL)": [_volumes(e.volume_before_ml, e.volume_after_ml) for e in events],
+            "Comment": [e.comment for e in events],
+        },
+    )
+    return table
+
+
+def _volumes(before: float | None, after: float | None) -> str:
+    return " → ".join(f"{v:.1f}" for v in (before, after) if v is not None)
+
+
+def recent_table(scene: Any, results: Sequence[Mapping[str, Any]]) -> Any:
+    """Results side by side, in the order given.
+
+    :param results: each as result.json.
+    """
+    table = shown_table(scene, f"{_TAG}Recent")
+    predictions = [r["prediction"] for r in results]
+    set_columns(
+        table,
+        {
+            "When (UTC)": [r["created"].replace("T", " ")[:16] for r in results],
+            "Probability": [_probability(p) for p in predictions],
+            "Verdict": [p["verdict"] for p in predictions],
+            "Tumour (mL)": [f"{r['tumour']['volume_ml']:.1f}" for r in results],
+            "Review": [r["review"]["state"] for r in results],
+            "Signature": [p["signature_name"] for p in predictions],
+        },
+    )
+    return table
+
+
+def _probability(prediction: Mapping[str, Any]) -> str:
+    spread = prediction.get("probability_range")
+    return f"{prediction['probability']:.2f}" + (f" ({spread[0]:.2f}–{spread[1]:.2f})" if spread else "")

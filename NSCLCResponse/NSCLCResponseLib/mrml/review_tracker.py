@@ -1,0 +1,108 @@
+"""Watches a segmentation: the moment its mask changes, the review record says so and a prediction becomes stale."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkOrientedImageData, vtkSegmentation
+from vtk.util.numpy_support import vtk_to_numpy
+
+from NSCLCResponseSegmentLib.mrml.segmentations import segment_ids
+
+from ..core.review import ReviewRecord
+from .result_nodes import store_review
+
+EDITED = "mask edited"
+_EVENTS = (vtkSegmentation.SourceRepresentationModified, vtkSegmentation.SegmentAdded, vtkSegmentation.SegmentRemoved)
+
+
+def mask_state(node: vtkMRMLSegmentationNode) -> tuple[int, float]:
+    """A checksum of all segments' voxels and where they lie, and their volume in mL.
+
+    Independent of how far the label map's extent reaches beyond the segments.
+    """
+    checksum, volume_ml = 0, 0.0
+    for segment_id in segment_ids(node):
+        data = vtkOrientedImageData()
+        node.GetBinaryLabelmapRepresentation(segment_id, data)
+        if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
+            continue
+        label = node.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+        array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) == label
+        inside = np.nonzero(array.any(axis=(1, 2)))[0], np.nonzero(array.any(axis=(0, 2)))[0]
+        across = np.nonzero(array.any(axis=(0, 1)))[0]
+        if not len(across):
+            continue
+        (z0, z1), (y0, y1), (x0, x1) = ((int(a[0]), int(a[-1])) for a in (*inside, across))
+        extent = data.GetExtent()
+        place = (extent[0] + x0, extent[2] + y0, extent[4] + z0)
+        tight = np.packbits(array[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
+        checksum = zlib.crc32(tight.tobytes(), zlib.crc32(repr((place, tight.shape)).encode(), checksum))
+        volume_ml += float(array.sum()) * float(np.prod(data.GetSpacing())) / 1000
+    return checksum, volume_ml
+
+
+class ReviewTracker:
+    """Keeps one :class:`ReviewRecord` true to one segmentation and saved in the scene.
+
+    >>> tracker = ReviewTracker(scene, segmentation_node, record, on_change=panel.update)
+    >>> tracker.record.state
+    >>> tracker.close()
+
+    :param by: name of whoever edits, asked at each edit.
+    :param on_change: called after the record changed.
+    """
+
+    def __init__(
+        self,
+        scene: vtkMRMLScene,
+        node: vtkMRMLSegmentationNode,
+        record: ReviewRecord | None = None,
+        *,
+        by: Callable[[], str] = lambda: "",
+        on_change: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self.record = record or ReviewRecord()
+        self._scene, self._node, self._by, self._on_change = scene, node, by, on_change
+        self._checksum, self._volume_ml = mask_state(node)
+        segmentation = node.GetSegmentation()
+        self._tags = [(segmentation, segmentation.AddObserver(event, self._on_modified)) for event in _EVENTS]
+        self._tags.append((scene, scene.AddObserver(vtkMRMLScene.StartCloseEvent, lambda *_: self.close())))
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of all segments as last seen."""
+        return self._volume_ml
+
+    def changed(self) -> None:
+        """The record was changed from outside (predicted, signed off): save and tell."""
+        store_review(self._scene, self.record)
+        self._on_change()
+
+    def _on_modified(self, *_: Any) -> None:
+        checksum, volume_ml = mask_state(self._node)
+        if checksum == self._checksum:
+            return
+        before = self._volume_ml
+        self._checksum, self._volume_ml = checksum, volume_ml
+        self._note_edit(before, volume_ml)
+        self.changed()
+
+    def _note_edit(self, before: float, after: float) -> None:
+        """Strokes in a row by the same person are one event: from the first's before to the last's after."""
+        by = self._by()
+        events = self.record.events
+        last = events[-1] if events else None
+        self.record.edited(by, before, after)
+        if last is not None and last.what == EDITED and last.by == by:
+            events[-2:] = [replace(events[-1], volume_before_ml=last.volume_before_ml)]
+
+    def close(self) -> None:
+        """Stop watching."""
+        for subject, tag in self._tags:
+            subject.RemoveObserver(tag)
+        self._tags = []

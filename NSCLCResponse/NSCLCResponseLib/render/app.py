@@ -1,0 +1,27 @@
+"""Slicer without its desktop: scene, logics and views from slicer-core and trame-slicer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from NSCLCResponseSegmentLib.core.errors import DependencyError
+
+if TYPE_CHECKING:
+    from trame_slicer.core import SlicerApp
+
+_LIBRARIES = "apt-get install -y libegl1 libgl1 libopengl0 libosmesa6 libgl1-mesa-dri"
+
+
+def new_app() -> SlicerApp:
+    """An application with an empty scene; keep it for as long as its scene is used.
+
+    :raises DependencyError: slicer-core, trame-slicer or the system's OpenGL libraries are missing.
+    """
+    try:
+        from trame_slicer.core import SlicerApp
+    except ImportError as error:
+        raise DependencyError(
+            f"Scenes and pictures need Slicer's libraries, which cannot be loaded ({error}).",
+            f'Install them with: pip install "trame-slicer[standalone]", and as root: {_LIBRARIES}',
+        ) from error
+    return SlicerApp()

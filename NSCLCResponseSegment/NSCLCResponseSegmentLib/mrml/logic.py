@@ -1,0 +1,174 @@
+"""What the segmentation module does on MRML nodes; panel, browser workspace and scripts share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
+
+from ..core.case import LoadedImage
+from ..core.outline_settings import OutlineMethod, OutlineSettings
+from .node_jobs import JobFolder, NodeJob
+from .segmentations import segmentation_from_mask
+from .volumes import LUNG_WINDOW, PET_HOT, WindowPreset, image_from_volume, volume_from_image
+
+ORIGIN_ATTRIBUTE = "NSCLCResponse.Origin"
+MODALITY_ATTRIBUTE = "NSCLCResponse.Modality"
+Point = tuple[float, float, float]
+
+
+class SegmentLogic:
+    """Load, outline, import: from files and points to volume and segmentation nodes.
+
+    >>> logic = SegmentLogic(slicer.mrmlScene)
+    >>> ct = logic.loadCt("/data/patient/ct")                      # DICOM folder, NIfTI or NRRD
+    >>> tumour = logic.outlineFromClicks(ct, [(-81, 201, -456)])   # RAS millimetres
+    >>> tumour = logic.importMask(ct, "/data/patient/rtstruct.dcm", roi="GTV-1")
+
+    :param scene: the scene to work in; nothing else of the application is used.
+    """
+
+    def __init__(self, scene: vtkMRMLScene) -> None:
+        self.scene = scene
+
+    # ---------------------------------------------------------------- images
+
+    def loadCt(self, path: str | Path, series: str = "") -> vtkMRMLScalarVolumeNode:
+        """Read a CT in HU.
+
+        :raises ImageError: it is no CT, or its slices do not make a volume.
+        """
+        from ..core.reading import read_ct
+
+        return self._add(read_ct(Path(path), series), "CT", LUNG_WINDOW)
+
+    def loadPet(self, path: str | Path, series: str = "") -> vtkMRMLScalarVolumeNode:
+        """Read a PET as SUVbw.
+
+        :raises PetError: SUVbw cannot be computed.
+        """
+        from ..core.reading import read_pet
+
+        return self._add(read_pet(Path(path), series), "PET SUVbw", PET_HOT)
+
+    def _add(self, loaded: LoadedImage, name: str, preset: WindowPreset) -> vtkMRMLScalarVolumeNode:
+        node = volume_from_image(self.scene, loaded.image, name, preset)
+        node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
+        node.SetAttribute("NSCLCResponse.PatientId", loaded.patient_id)
+        if loaded.acquisition_date:
+            node.SetAttribute("NSCLCResponse.AcquisitionDate", loaded.acquisition_date)
+        return node
+
+    def guessImages(self) -> tuple[vtkMRMLScalarVolumeNode | None, vtkMRMLScalarVolumeNode | None]:
+        """The first CT and PET of the scene, by attribute, then by name and values."""
+        ct = pet = None
+        for index in range(self.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")):
+            node = self.scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
+            modality = guess_modality(node)
+            ct = node if ct is None and modality == "CT" else ct
+            pet = node if pet is None and modality == "PT" else pet
+        return ct, pet
+
+    def describeImages(self, ctNode: vtkMRMLScalarVolumeNode, petNode: vtkMRMLScalarVolumeNode | None = None) -> str:
+        """Size and voxels of the images in one line."""
+        words = [_describe(ctNode, "CT")]
+        if petNode is not None:
+            words.append(_describe(petNode, "PET"))
+        return "; ".join(words)
+
+    # ---------------------------------------------------------------- outlines
+
+    def importMask(self, ctNode: vtkMRMLScalarVolumeNode, path: str | Path, roi: str = "") -> vtkMRMLSegmentationNode:
+        """Read an outline (RTSTRUCT, DICOM SEG, label map, .seg.nrrd) onto the CT's grid.
+
+        :raises MaskError: it is empty, lies elsewhere, or has no region of that name.
+        """
+        settings = OutlineSettings(OutlineMethod.FILE, str(path), roi)
+        job = self.startOutline(ctNode, settings)
+        job.wait()
+        return self.finishOutline(job)
+
+    def outlineFromClicks(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        pointsRas: Sequence[Point],
+        excludeRas: Sequence[Point] = (),
+    ) -> vtkMRMLSegmentationNode:
+        """Outline the tumour around points inside it (RAS mm); waits in a child process.
+
+        :raises SegmentationError: a point lies in air, on bone or outside.
+        """
+        job = self.startOutline(ctNode, OutlineSettings(), pointsRas, excludeRas=excludeRas)
+        job.wait()
+        return self.finishOutline(job)
+
+    def startOutline(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        settings: OutlineSettings,
+        pointsRas: Sequence[Point] = (),
+        petNode: vtkMRMLScalarVolumeNode | None = None,
+        excludeRas: Sequence[Point] = (),
+    ) -> NodeJob:
+        """Start outlining in a child process; poll the job, then call :meth:`finishOutline`.
+
+        :param petNode: accepted so that callers need not ask which method uses it; clicks use the CT alone.
+        """
+        del petNode
+        folder = JobFolder()
+        arguments: dict[str, Any] = {
+            "ct": folder.write(image_from_volume(ctNode), "ct.nrrd"),
+            "out": str(folder.path / "mask.nrrd"),
+        }
+        if settings.method is OutlineMethod.FILE:
+            arguments |= {"mask": settings.mask_file, "roi": settings.mask_roi}
+        else:
+            arguments["click_ras"] = [list(map(float, point)) for point in pointsRas]
+            arguments["exclude_ras"] = [list(map(float, point)) for point in excludeRas]
+        return NodeJob("segment", arguments, folder, {"ct": ctNode.GetID()})
+
+    def finishOutline(self, job: NodeJob) -> vtkMRMLSegmentationNode:
+        """Add the finished outline as a segmentation; the CT's grid is its reference geometry.
+
+        :raises NSCLCResponseError: the job failed or was cancelled, or the CT has been removed meanwhile.
+        """
+        from ..core.errors import SegmentationError
+
+        try:
+            result = job.result()
+            ct = self.scene.GetNodeByID(job.nodes["ct"])
+            if ct is None:
+                raise SegmentationError("The CT was removed while it was being outlined.", "Load it again.")
+            mask = sitk.ReadImage(result["out"], sitk.sitkUInt8)
+        finally:
+            job.folder.remove()
+        node = segmentation_from_mask(self.scene, mask, ct)
+        node.SetAttribute(ORIGIN_ATTRIBUTE, result["origin"])
+        return node
+
+
+def _describe(node: vtkMRMLScalarVolumeNode, name: str) -> str:
+    data = node.GetImageData()
+    if data is None:
+        return f"{name}: empty"
+    size = " × ".join(str(n) for n in data.GetDimensions())
+    return f"{name}: {size} voxels of {' × '.join(f'{s:.2g}' for s in node.GetSpacing())} mm"
+
+
+def guess_modality(node: vtkMRMLNode) -> str:
+    """``CT``, ``PT`` or nothing: by our attribute, DICOM's modality in the subject hierarchy, or the node's values."""
+    known = node.GetAttribute(MODALITY_ATTRIBUTE) or node.GetAttribute("DICOM.Modality")
+    if known:
+        return known
+    data = node.GetImageData()
+    if data is None:
+        return ""
+    low, high = data.GetScalarRange()
+    if low <= -900 and high > 200:
+        return "CT"
+    if low >= 0 and high < 200 and "pet" in node.GetName().lower():
+        return "PT"
+    return ""
