@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _PREAMBLE = 132
+_DIRECTORY_CLASS = "1.2.840.10008.1.3.10"  # DICOMDIR under another name
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ def read_header(path: Path) -> DicomFile | None:
     if header is None or "SOPClassUID" not in header or "SeriesInstanceUID" not in header:
         return None
     return DicomFile(path, header, _is_cut(path, header, pixels_at))
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file that :func:`read_header` could not use was meant to be a DICOM object."""
+    import pydicom
+
+    if not is_dicom_file(path):
+        return path.suffix.lower() == ".dcm"
+    try:
+        return pydicom.filereader.read_file_meta_info(path).MediaStorageSOPClassUID != _DIRECTORY_CLASS
+    except Exception:  # noqa: BLE001 anything may be raised when a cut file is read
+        return True
 
 
 def _header_without_preamble(path: Path) -> Dataset | None:

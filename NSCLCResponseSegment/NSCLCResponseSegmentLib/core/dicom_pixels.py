@@ -9,8 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case import LoadedImage
-from .dicom_geometry import Stack, stack
 from .dicom_files import text
+from .dicom_geometry import Stack, stack
 from .dicom_series import MODALITY_NAMES, Series
 from .errors import ImageError, PetError
 from .progress import Progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .dicom_files import DicomFile, image_type, is_localizer, read_header, text
+from .dicom_files import DicomFile, image_type, is_damaged, is_localizer, read_header, text
 from .errors import ImageError
 from .progress import SILENT, Progress
 from .volume_files import is_archive
@@ -91,17 +91,25 @@ def scan(path: Path, progress: Progress = SILENT) -> list[Series]:
     """All series in a folder and the folders below it, in the order of their series numbers.
 
     :param path: a folder, or one DICOM file, which stands for its own series in its folder.
-    :raises ImageError: there is no DICOM in it.
+    :raises ImageError: there is no DICOM in it, or some of it is damaged.
     """
     folder = path if path.is_dir() else path.parent
     candidates = _files_below(folder) if path.is_dir() else sorted(p for p in folder.iterdir() if p.is_file())
     groups: dict[str, list[DicomFile]] = {}
+    damaged: list[str] = []
     for count, file in enumerate(candidates):
         if count % 25 == 0:
             progress.report(count / len(candidates), f"Reading DICOM headers ({count} of {len(candidates)})")
         found = read_header(file)
         if found is not None:
             groups.setdefault(str(found.header.SeriesInstanceUID), []).append(found)
+        elif is_damaged(file):
+            damaged.append(file.name)
+    if damaged:  # one of them may be the first or last slice, whose absence nobody would notice
+        raise ImageError(
+            f"{len(damaged)} DICOM files in {folder} are cut or damaged, the first is {damaged[0]}.",
+            "Export or copy the series again, or remove those files.",
+        )
     if not groups:
         held = f"none of its {len(candidates)} files is DICOM" if candidates else "it is empty"
         packed = [p.name for p in candidates if is_archive(p)]

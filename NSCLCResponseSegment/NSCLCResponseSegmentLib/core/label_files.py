@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from .case import LoadedImage, TumourMask
 from .errors import MaskError
 from .masks import choose_region, placed_on
-from .volume_files import as_three_dimensional, quiet
+from .volume_files import as_three_dimensional, read_any
 
 _MOST_LABELS = 1000  # an image of grey values is not a label map
 
@@ -31,13 +31,7 @@ def read_label_file(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
 
     :raises MaskError: it is no label map, has no such label, is empty, or leaves the CT.
     """
-    try:
-        with quiet():
-            image = sitk.ReadImage(str(path))
-    except RuntimeError as problem:
-        raise MaskError(
-            f"{path} cannot be read as an outline: it is damaged, cut, or of another format.", "Export it again."
-        ) from problem
+    image = read_any(path, MaskError)
     segments = _segments(image)
     if segments:
         segment = segments[choose_region([s.name for s in segments], roi, path)]

@@ -40,8 +40,8 @@ def read_mask(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
 
 
 def _read_dicom(path: Path, ct: LoadedImage, roi: str) -> TumourMask:
-    from .dicom_seg import read_dicom_seg
     from .dicom_files import is_dicom_file, read_header
+    from .dicom_seg import read_dicom_seg
     from .rtstruct import read_rtstruct
 
     readers = {"RTSTRUCT": read_rtstruct, "SEG": read_dicom_seg}

@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case import Case, LoadedImage, TumourMask
-from .dicom_pixels import read_series
 from .dicom_files import is_dicom_file
+from .dicom_pixels import read_series
 from .dicom_series import Series, choose, scan
 from .errors import ImageError, NSCLCResponseError, PetError
 from .masks import read_mask, voxel_centres

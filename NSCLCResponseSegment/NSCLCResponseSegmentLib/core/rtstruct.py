@@ -145,9 +145,12 @@ def _fill_between(array: np.ndarray, heights: np.ndarray, filled: list[np.ndarra
 
 
 def _between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
-    """Shape-based interpolation: the zero level of the weighted signed distances (Raya and Udupa 1990)."""
+    """Shape-based interpolation: the zero level of the weighted signed distances (Raya and Udupa 1990).
+
+    Distances are to the outermost pixels inside; the edge lies half a pixel further out.
+    """
     first_distance, second_distance = (_signed_distance(v) for v in (first, second))
-    return ((1 - share) * first_distance + share * second_distance < 0).astype(np.uint8)
+    return ((1 - share) * first_distance + share * second_distance < 0.5).astype(np.uint8)
 
 
 def _signed_distance(plane: np.ndarray) -> np.ndarray:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,17 +57,53 @@ def read_volume(path: Path, error: type[NSCLCResponseError] = ImageError) -> sit
     exists_or_raise(path, error)
     if not is_volume_file(path):
         raise refuse_unknown_file(path, error)
-    try:
-        with quiet():
-            image = sitk.ReadImage(str(path))
-    except RuntimeError as problem:
-        raise error(*_unreadable(path, str(problem))) from problem
+    image = read_any(path, error)
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise error(
             f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or several channels).",
             "Give an image with one value per voxel.",
         )
     return _upright(as_three_dimensional(image, path, error))
+
+
+def read_any(path: Path, error: type[NSCLCResponseError]) -> sitk.Image:
+    """Whatever image a file holds, complete.
+
+    :raises NSCLCResponseError: of class ``error``: it cannot be read or is cut.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        with quiet():
+            reader.ReadImageInformation()
+            image = None if _is_cut_nifti(path, reader) else reader.Execute()
+    except (RuntimeError, OSError, EOFError, zlib.error) as problem:
+        raise error(*_unreadable(path, str(problem))) from problem
+    if image is None:
+        raise error(*_unreadable(path, "cut"))
+    return image
+
+
+def _is_cut_nifti(path: Path, reader: sitk.ImageFileReader) -> bool:
+    """ITK reads a NIfTI file that ends early without a word, with zeros or noise in place of what is missing."""
+    if not reader.HasMetaDataKey("bitpix"):
+        return False
+    voxels = math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
+    needed = int(float(reader.GetMetaData("vox_offset"))) + voxels * int(reader.GetMetaData("bitpix")) // 8
+    if not path.name.lower().endswith(".gz"):
+        return path.stat().st_size < needed
+    with path.open("rb") as stream:
+        stream.seek(-4, 2)
+        stated = int.from_bytes(stream.read(4), "little")  # length before packing, at the end of a file in one piece
+    return stated != needed % 2**32 and _unpacked_length(path) < needed
+
+
+def _unpacked_length(path: Path) -> int:
+    length = 0
+    with gzip.open(path) as stream:
+        while block := stream.read(1 << 22):
+            length += len(block)
+    return length
 
 
 def _upright(image: sitk.Image) -> sitk.Image:
