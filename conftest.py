@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["support.slicer_app"]
+
 ROOT = Path(__file__).resolve().parent
 for folder in ("Testing", "NSCLCResponse", "NSCLCResponseSegment"):
     path = str(ROOT / folder)

@@ -36,7 +36,6 @@ TASKS = {
     "suv": "NSCLCResponseLib.tasks.suv",
     "phantom": "NSCLCResponseLib.tasks.phantom",
     "train": "NSCLCResponseLib.tasks.train",
-    "radiomics": "NSCLCResponseLib.tasks.radiomics",
 }
 
 

@@ -58,7 +58,7 @@ def _annotate_slice(draw: ImageDraw, picture: Picture, left: int, top: int, has_
     _text(draw, (middle, top + 10), third, 24, _YELLOW, "ma")
     _text(draw, (middle, top + height - 10), fourth, 24, _YELLOW, "md")
     _text(draw, (left + 12, top + 10), _position_words(picture), 18, _WHITE)
-    window = "W 1500 L −600 HU" + ("; PET from SUV 1.5 to 10" if has_pet else "")
+    window = "W 1500 L −600 HU" + ("; PET from SUV 2.5 to 10" if has_pet else "")
     _text(draw, (left + 12, top + height - 10), window, 15, _SOFT, "ld")
     bar = _SCALE_BAR_CM * 10 / picture.mm_per_pixel
     right, y = left + width - 16, top + height - 18

@@ -22,7 +22,7 @@ _IN_PLANE_AXES = {"Axial": (0, 1), "Coronal": (0, 2), "Sagittal": (1, 2)}
 _BODY_HU = -300.0
 _BODY_MARGIN = 1.06
 _PET_OPACITY = 0.45
-_PET_SHOWN_ABOVE_SUV = 1.5
+_PET_SHOWN_ABOVE_SUV = 2.5
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _require_tissue(anatomy: Anatomy, point: Point, index: tuple[int, int, int])
     remedy = "Click on the solid part of the tumour."
     if not anatomy.coarse_body[coarse_index]:
         raise SegmentationError(f"The point {_words(point)} lies in air outside the body.", remedy)
-    around = sitk.GetArrayViewFromImage(_around(anatomy.ct, index))
+    around = sitk.GetArrayFromImage(_around(anatomy.ct, index))
     median = float(sorted(around.ravel().tolist())[around.size // 2])
     if anatomy.coarse_airways[coarse_index] and median < _AIR_HU:
         raise SegmentationError(f"The point {_words(point)} lies in the air of the windpipe or a bronchus.", remedy)
