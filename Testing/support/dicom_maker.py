@@ -59,7 +59,7 @@ class Examination:
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
         ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         ds.SOPClassUID, ds.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
-        ds.PatientID, ds.PatientName, ds.PatientBirthDate, ds.PatientSex = self.patient_id, "Test", "", "O"
+        ds.PatientID, ds.PatientName, ds.PatientBirthDate, ds.PatientSex = self.patient_id, "Test^", "", "O"
         ds.StudyInstanceUID, ds.FrameOfReferenceUID = self.study_uid, self.frame_uid
         ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = "20240105"
         ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "110000"

@@ -186,7 +186,7 @@ def _read_enhanced(series: Series, notes: list[str], source: Path, name: str, pr
     progress.report(0.0, "Reading a multi-frame CT")
     path = series.files[0].path
     try:
-        volume = highdicom.imread(path).get_volume(dtype=np.float64, apply_real_world_transform=False)
+        volume = highdicom.imread(path).get_volume(dtype=np.float32, apply_real_world_transform=False)
     except Exception as problem:  # many kinds are raised for one damaged file
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise ImageError(

@@ -48,9 +48,12 @@ def read_dicom_seg(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
 
 def _check_belongs(seg: object, ct: LoadedImage, name: str) -> list[str]:
     frame = str(getattr(seg, "FrameOfReferenceUID", "") or "")
-    if not ct.frame_of_reference_uid:
-        return ["That the segmentation belongs to this CT could not be checked, since the CT's file does not say."]
-    if frame and frame != ct.frame_of_reference_uid:
+    if not ct.frame_of_reference_uid or not frame:
+        whose = "segmentation" if ct.frame_of_reference_uid else "CT"
+        return [
+            f"That the segmentation belongs to this CT could not be checked: the {whose} names no frame of reference."
+        ]
+    if frame != ct.frame_of_reference_uid:
         raise MaskError(
             f"{name} has another frame of reference than the CT {ct.source}: it was drawn on images of"
             f" '{getattr(seg, 'PatientID', '')}', the CT is of '{ct.patient_id}'.",

@@ -19,7 +19,7 @@ from .masks import choose_region, require_inside
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_ON_SLICE = 0.01  # of the slice distance: contours this near to a slice were drawn on it
+_ON_SLICE = 0.05  # of the slice distance: contours this near to a slice were drawn on it, but for rounding
 _FLAT = 0.05
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
 
@@ -51,9 +51,12 @@ def read_rtstruct(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
 def _check_belongs(dataset: Dataset, region: Dataset, ct: LoadedImage, name: str) -> list[str]:
     frames = {str(i.get("FrameOfReferenceUID", "")) for i in dataset.get("ReferencedFrameOfReferenceSequence") or ()}
     frame = str(region.get("ReferencedFrameOfReferenceUID") or "") or (frames.pop() if len(frames) == 1 else "")
-    if not ct.frame_of_reference_uid:
-        return ["That the structure set belongs to this CT could not be checked, since the CT's file does not say."]
-    if frame and frame != ct.frame_of_reference_uid:
+    if not ct.frame_of_reference_uid or not frame:
+        whose = "structure set" if ct.frame_of_reference_uid else "CT"
+        return [
+            f"That the structure set belongs to this CT could not be checked: the {whose} names no frame of reference."
+        ]
+    if frame != ct.frame_of_reference_uid:
         raise MaskError(
             f"{name} has another frame of reference than the CT {ct.source}: it was drawn on images of"
             f" '{dataset.get('PatientID', '')}', the CT is of '{ct.patient_id}'.",

@@ -3,6 +3,10 @@
 Source: QIBA Profile FDG-PET/CT 1.13, appendix G ("happy path only" and "robust" version). The voxel value in the units
 of the file is stored × Rescale Slope + Rescale Intercept, slope by slope; this module gives the factor from there to
 SUVbw (g/mL). What is missing, zero or contradictory is refused with the tag's name; nothing is guessed.
+
+Of the 17 digital reference objects of the IBSI's SUV group (github.com/oncoray/suv_computation, CC BY 4.0), the 12
+within the pseudo-code give their expected SUV to 0.1 %; the other five are refused (dose not in Bq, no decay
+correction, SUV by lean body mass, ideal weight or body surface).
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def compact(image: sitk.Image) -> sitk.Image:
     array = sitk.GetArrayViewFromImage(image)
     low, high = float(array.min()), float(array.max())
     fits = np.iinfo(np.int16).min <= low and high <= np.iinfo(np.int16).max
-    is_whole = np.issubdtype(array.dtype, np.integer) or not np.any(np.mod(array, 1))
+    is_whole = np.issubdtype(array.dtype, np.integer) or not any(np.any(np.mod(plane, 1)) for plane in array)
     return sitk.Cast(image, sitk.sitkInt16 if fits and is_whole else sitk.sitkFloat32)
 
 

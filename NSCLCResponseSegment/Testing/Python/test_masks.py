@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from NSCLCResponseSegmentLib.core.case import LoadedImage, TumourMask
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.masks import check_mask, onto_grid, read_mask, same_grid, volume_ml
-from NSCLCResponseSegmentLib.core.reading import read_ct
+from NSCLCResponseSegmentLib.core.reading import read_ct, read_pet
 from NSCLCResponseSegmentLib.core.rtstruct import rasterise
 from support.data import shared_data
 from support.dicom_maker import SPACING, TUMOUR, Examination, rectangle, tumour_contours, tumour_mask
@@ -170,6 +170,19 @@ def test_lung1_has_the_published_voxels():
     assert "Spinal-Cord" in refusal(folder / "rtstruct.dcm", lung1, "Tumor").message
     lungs = read_mask(folder / "rtstruct.dcm", lung1, "lung-left")
     assert 500 < volume_ml(lungs.image) < 4000
+
+
+def test_a_real_structure_set_gives_the_published_masks_on_pet_and_ct():
+    folder = shared_data("sts-001")
+    on_ct = read_ct(folder / "ct_image.nii.gz")
+    mask = read_mask(folder / "pet_rtstruct.dcm", on_ct, "GTV_Mass")
+    assert np.array_equal(pixels(mask), pixels(read_mask(folder / "ct_mask.nii.gz", on_ct)))
+    assert ["could not be checked" in note for note in mask.notes] == [True]
+    on_pet = read_pet(folder / "pet")
+    published, notes = onto_grid(sitk.ReadImage(str(folder / "pet_mask.nii.gz")), on_pet.image)
+    assert notes == [], "a crop of the same grid"
+    mask = read_mask(folder / "pet_rtstruct.dcm", on_pet, "GTV_Mass")
+    assert np.array_equal(pixels(mask), pixels(published))
 
 
 # ---------------------------------------------------------------- segmentations and label maps

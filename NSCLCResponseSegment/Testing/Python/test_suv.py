@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
@@ -144,6 +146,7 @@ def test_each_branch(tmp_path: Path, edit: Edit, expected: float, branch: str):
     assert branch in pet.facts["suv_branch"]
     assert any(branch.split(",", maxsplit=1)[0] in note for note in pet.notes), "the user reads which way was taken"
     assert (pet.modality, pet.unit) == ("PT", "SUVbw")
+    assert json.loads(json.dumps(dict(pet.facts))) == pet.facts, "facts are plain JSON"
 
 
 def test_slopes_of_single_slices_are_kept(tmp_path: Path):
@@ -238,6 +241,15 @@ def test_refused_rather_than_guessed(tmp_path: Path, edit: Edit, words: list[str
     for word in [*words, "pet"]:
         assert word in caught.value.message
     assert caught.value.remedy.endswith(".")
+
+
+def test_a_multi_frame_pet_is_refused(tmp_path: Path):
+    path = Examination().enhanced_ct(tmp_path / "pet" / "enhanced.dcm")
+    ds = pydicom.dcmread(path)
+    ds.Modality, ds.SOPClassUID = "PT", "1.2.840.10008.5.1.4.1.1.130"
+    ds.save_as(path)
+    with pytest.raises(PetError, match="multi-frame"):
+        read_pet(tmp_path / "pet")
 
 
 def test_the_attenuation_corrected_series_is_chosen(tmp_path: Path):
