@@ -86,6 +86,10 @@ def _end_own_group(leader: int) -> None:
     os._exit(1)
 
 
+def _said(error: NSCLCResponseError) -> dict[str, Any]:
+    return {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
+
+
 def run_task(job: dict[str, Any], write: Writer) -> None:
     """Do the work of one job and write its outcome."""
     progress = Progress(
@@ -98,7 +102,7 @@ def run_task(job: dict[str, Any], write: Writer) -> None:
         value = task.run(job["arguments"], TaskContext(progress, job["token"]))
         write({"type": "result", "value": value})
     except NSCLCResponseError as error:
-        write({"type": "error", "message": error.message, "remedy": error.remedy, "exit_code": error.exit_code})
+        write({"type": "error", "kind": type(error).__name__, **_said(error)})
     except MemoryError:
         traceback.print_exc()
         remedy = "Close other programs or use a machine with more memory, then try again."

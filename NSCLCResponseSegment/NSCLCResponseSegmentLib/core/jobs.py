@@ -2,7 +2,7 @@
 
 All heavy work runs in ``python -m NSCLCResponseLib.worker``. The worker writes one JSON object per line on stdout:
 ``started``, ``progress {value, text}``, ``warning {text}``, then one of ``result {value}`` or
-``error {message, remedy, exit_code}``; logs go to stderr. Panel, browser workspace, command line and batch all use
+``error {kind, message, remedy, exit_code}``; logs go to stderr. Panel, browser workspace, command line and batch all use
 :class:`JobProcess`, or :class:`WarmWorker` where the seconds to import torch should be spent once.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from . import errors
 from .atomic import discard_partial, new_token
 from .errors import JobCancelledError, JobFailedError, NSCLCResponseError
 from .progress import SILENT, Progress
@@ -117,8 +118,16 @@ class JobProcess:
             raise JobFailedError(self._death, "Close other programs, then try again.")
         if outcome["type"] == "result":
             return outcome["value"]
-        error = NSCLCResponseError if outcome.get("exit_code") == 2 else JobFailedError
-        raise error(outcome["message"], outcome.get("remedy", ""))
+        raise _error_of(outcome)
+
+
+def _error_of(outcome: Mapping[str, Any]) -> NSCLCResponseError:
+    """The error that the worker met, of the same class where it is one of ours."""
+    if outcome.get("exit_code") != 2:
+        return JobFailedError(outcome["message"], outcome.get("remedy", ""))
+    kind = getattr(errors, str(outcome.get("kind")), NSCLCResponseError)
+    is_ours = isinstance(kind, type) and issubclass(kind, NSCLCResponseError)
+    return (kind if is_ours else NSCLCResponseError)(outcome["message"], outcome.get("remedy", ""))
 
 
 class WarmWorker:

@@ -66,7 +66,7 @@ def _best_levels(arrival: sitk.Image, crop: sitk.Image, count: int) -> list[np.n
     from scipy import ndimage
 
     times = sitk.GetArrayViewFromImage(arrival)
-    edge = sitk.GetArrayViewFromImage(sitk.GradientMagnitudeRecursiveGaussian(crop, 1.5))
+    edge = sitk.GetArrayFromImage(sitk.GradientMagnitudeRecursiveGaussian(crop, 1.5))
     ball_ml = np.geomspace(0.5, 500, 22)
     ordered = np.sort(times[times < 9e3], axis=None)
     voxel_ml = _WORK_MM**3 / 1000
