@@ -2,8 +2,8 @@
 
 All heavy work runs in ``python -m NSCLCResponseLib.worker``. The worker writes one JSON object per line on stdout:
 ``started``, ``progress {value, text}``, ``warning {text}``, then one of ``result {value}`` or
-``error {kind, message, remedy, exit_code}``; logs go to stderr. Panel, browser workspace, command line and batch all use
-:class:`JobProcess`, or :class:`WarmWorker` where the seconds to import torch should be spent once.
+``error {kind, message, remedy, exit_code}``; logs go to stderr. Panel, browser workspace, command line and batch all
+use :class:`JobProcess`, or :class:`WarmWorker` where the seconds to import torch should be spent once.
 """
 
 from __future__ import annotations
