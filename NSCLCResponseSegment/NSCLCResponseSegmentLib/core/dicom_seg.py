@@ -24,6 +24,7 @@ def read_dicom_seg(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
         seg = highdicom.seg.segread(path)
     except Exception as problem:  # many kinds are raised for one damaged file
         raise MaskError(f"{path} is not a complete DICOM segmentation.", "Export it again.") from problem
+    notes = _check_belongs(seg, ct, f"The segmentation {path}")
     numbers = list(seg.segment_numbers)
     labels = [str(seg.get_segment_description(n).segment_label) for n in numbers]
     if roi.strip().isdigit() and roi.strip() not in labels and int(roi) in numbers:
@@ -31,7 +32,6 @@ def read_dicom_seg(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
     else:
         chosen = choose_region(labels, roi, path)
     name = f"The segment '{labels[chosen]}' in {path}"
-    notes = _check_belongs(seg, ct, name)
     try:
         volume = seg.get_volume(segment_numbers=[numbers[chosen]])
     except Exception as problem:  # as above

@@ -99,7 +99,7 @@ def scan(path: Path, progress: Progress = SILENT) -> list[Series]:
     damaged: list[str] = []
     for count, file in enumerate(candidates):
         if count % 25 == 0:
-            progress.report(count / len(candidates), f"Reading DICOM headers ({count} of {len(candidates)})")
+            progress.report(count / len(candidates), "Reading DICOM headers")
         found = read_header(file)
         if found is not None:
             groups.setdefault(str(found.header.SeriesInstanceUID), []).append(found)

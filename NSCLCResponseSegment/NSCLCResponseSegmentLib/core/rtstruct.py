@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case import LoadedImage, TumourMask
+from .dicom_files import text
 from .errors import MaskError
 from .masks import choose_region, require_inside
 
@@ -37,9 +38,10 @@ def read_rtstruct(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
         contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or ()}
     except Exception as problem:  # many kinds are raised for one damaged file
         raise MaskError(f"{path} is not a complete RT structure set.", "Export it again.") from problem
+    notes = _check_belongs(dataset, regions, ct, f"The structure set {path}")
     region = regions[choose_region([str(r.get("ROIName", "")) for r in regions], roi, path)]
     name = f"The structure '{region.ROIName}' in {path}"
-    notes = _check_belongs(dataset, region, ct, name)
+    _check_belongs(dataset, [region], ct, name)
     planes = _planes(contours.get(int(region.ROINumber)), ct.image, name)
     require_inside(np.concatenate([p for polygons in planes.values() for p in polygons]), ct.image, name)
     array, more = _fill(planes, ct.image, name)
@@ -48,18 +50,22 @@ def read_rtstruct(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
     return TumourMask(image, "imported", path, str(region.ROIName), (*notes, *more))
 
 
-def _check_belongs(dataset: Dataset, region: Dataset, ct: LoadedImage, name: str) -> list[str]:
-    frames = {str(i.get("FrameOfReferenceUID", "")) for i in dataset.get("ReferencedFrameOfReferenceSequence") or ()}
-    frame = str(region.get("ReferencedFrameOfReferenceUID") or "") or (frames.pop() if len(frames) == 1 else "")
-    if not ct.frame_of_reference_uid or not frame:
+def _check_belongs(dataset: Dataset, regions: list[Dataset], ct: LoadedImage, name: str) -> list[str]:
+    """That some of the regions were drawn in the CT's coordinates; notes on what could not be checked."""
+    frames = {text(r, "ReferencedFrameOfReferenceUID") for r in regions} - {""}
+    if not frames:
+        frames = {text(i, "FrameOfReferenceUID") for i in dataset.get("ReferencedFrameOfReferenceSequence") or ()} - {
+            ""
+        }
+    if not ct.frame_of_reference_uid or not frames:
         whose = "structure set" if ct.frame_of_reference_uid else "CT"
         return [
             f"That the structure set belongs to this CT could not be checked: the {whose} names no frame of reference."
         ]
-    if frame != ct.frame_of_reference_uid:
+    if ct.frame_of_reference_uid not in frames:
         raise MaskError(
             f"{name} has another frame of reference than the CT {ct.source}: it was drawn on images of"
-            f" '{dataset.get('PatientID', '')}', the CT is of '{ct.patient_id}'.",
+            f" '{text(dataset, 'PatientID')}', the CT is of '{ct.patient_id}'.",
             "Give the structure set that was drawn on this CT.",
         )
     notes = []

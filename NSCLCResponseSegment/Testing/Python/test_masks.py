@@ -117,7 +117,8 @@ def test_structure_names(tmp_path: Path, patient: Examination, ct: LoadedImage):
 
 def test_another_frame_of_reference_is_refused(tmp_path: Path, ct: LoadedImage):
     other = Examination("somebody else")
-    error = refusal(other.rtstruct(tmp_path / "rs.dcm", {"GTV": tumour_contours()}), ct)
+    both = {"GTV 1": tumour_contours(), "GTV 2": tumour_contours()}  # the user hears of this first, not of the names
+    error = refusal(other.rtstruct(tmp_path / "rs.dcm", both), ct)
     assert "frame of reference" in error.message
     assert "somebody else" in error.message
 
