@@ -1,9 +1,8 @@
-"""Features of one region of one image, by PyRadiomics."""
+"""Features of one region of one image: PyRadiomics' values, faster and with reasons for what has none."""
 
 from __future__ import annotations
 
-import copy
-import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +13,14 @@ from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.masks import onto_grid
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
+from .classes import Outcome, compute_classes
+from .diagnostics import describe
+from .engine import Plan, make_plan
+from .filters import FilteredImage, filtered_images
+from .prepare import Prepared, RegionUnusableError, prepare
+from .processes import side_by_side
 from .settings import RadiomicsSettings
-
-_MANY_BINS, _TOO_MANY_BINS = 256, 1024
+from .shape import compute_shape
 
 
 @dataclass(frozen=True)
@@ -42,57 +46,83 @@ def extract_features(
     *,
     prefix: str = "ct",
     progress: Progress = SILENT,
+    processes: int | None = None,
 ) -> FeatureResult:
-    """All features that ``settings`` ask for.
+    """All features that ``settings`` ask for, with the values that PyRadiomics itself would give.
+
+    Every feature is either in ``values`` or in ``failed``; a region that is too small, flat or empty is no error.
 
     :param image: 3-D, in HU or SUVbw.
-    :param mask: unsigned 8-bit, 1 inside; brought onto the image's grid by physical space if it lies on another.
+    :param mask: any integer type, not 0 inside; brought onto the image's grid by physical space if it lies on another.
     :param prefix: put before PyRadiomics' names, e.g. ``ct``.
-    :raises MaskError: the region has no voxel on the image's grid, or needs more than 1024 bins.
+    :param processes: how many to use side by side; by default one for each core.
+    :raises MaskError: the mask lies outside the image.
     """
-    from radiomics import featureextractor
-
-    _quiet()
-    mask, notes = onto_grid(mask, image)
-    _check_region(image, mask, settings)
-    progress.report(0.05, f"Radiomics of the {prefix.upper()}")
-    extractor = featureextractor.RadiomicsFeatureExtractor(copy.deepcopy(settings.parameters))
-    raw = extractor.execute(image, mask)
-    values: dict[str, float] = {}
-    failed: dict[str, str] = {}
-    for name, value in raw.items():
-        if name.startswith("diagnostics"):
-            continue
-        number = float(value)
-        if np.isfinite(number):
-            values[f"{prefix}_{name}"] = number
-        else:
-            failed[f"{prefix}_{name}"] = "not defined for this region (its value is not a finite number)"
-    progress.report(1.0, f"Radiomics of the {prefix.upper()}")
-    diagnostics = {name: _plain(value) for name, value in raw.items() if name.startswith("diagnostics")}
-    return FeatureResult(values, failed, settings.sha256, diagnostics, tuple(notes))
-
-
-def _quiet() -> None:
-    import radiomics
-
-    radiomics.logger.setLevel(logging.ERROR)
+    plan = make_plan(settings.parameters)
+    moved, notes = onto_grid(mask, image)
+    if not np.any(sitk.GetArrayViewFromImage(moved)) and np.any(sitk.GetArrayViewFromImage(mask)):
+        _require_overlap(image, mask)
+    what = f"Radiomics of the {prefix.upper()}"
+    progress.report(0.0, what)
+    outcome = Outcome()
+    prepared = None
+    try:
+        prepared = prepare(image, moved, plan)
+    except RegionUnusableError as problem:
+        outcome.fail(plan.expected_names(), str(problem))
+    else:
+        tasks = _tasks(prepared, plan)
+        tasks.append(lambda: describe(image, moved, prepared, plan))
+        diagnostics: dict[str, Any] = {}
+        for done, (index, part) in enumerate(side_by_side(tasks, processes), start=1):
+            if index == len(tasks) - 1:
+                diagnostics = part
+            else:
+                outcome.take(part)
+            progress.report(done / len(tasks), what)
+    if prepared is None:
+        diagnostics = describe(image, moved, None, plan)
+    return _in_order(outcome, plan, prefix, (settings, diagnostics, notes))
 
 
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
+def _in_order(
+    outcome: Outcome, plan: Plan, prefix: str, rest: tuple[RadiomicsSettings, dict[str, Any], list[str]]
+) -> FeatureResult:
+    settings, diagnostics, notes = rest
+    names = plan.expected_names()
+    return FeatureResult(
+        values={f"{prefix}_{n}": outcome.values[n] for n in names if n in outcome.values},
+        failed={f"{prefix}_{n}": outcome.failed[n] for n in names if n in outcome.failed},
+        settings_sha256=settings.sha256,
+        diagnostics=diagnostics,
+        warnings=(*notes, *outcome.warnings),
+    )
 
 
-def _check_region(image: sitk.Image, mask: sitk.Image, settings: RadiomicsSettings) -> None:
-    inside = sitk.GetArrayViewFromImage(image)[sitk.GetArrayViewFromImage(mask) == 1]
-    if inside.size == 0:
-        raise MaskError(
-            "The region has no voxel on the image's grid.", "It is smaller than one voxel, or lies outside the image."
-        )
-    width = (settings.parameters.get("setting") or {}).get("binWidth", 25)
-    bins = (float(inside.max()) - float(inside.min())) / width
-    if bins > _TOO_MANY_BINS:
-        raise MaskError(
-            f"With bins of {width} the region's values would need {bins:.0f} bins; texture would mean nothing.",
-            "Use settings whose binWidth fits the image's unit (HU or SUVbw).",
-        )
+def _tasks(prepared: Prepared, plan: Plan) -> list[Callable[[], Any]]:
+    """What can be done side by side, the longest first."""
+    images = sorted(filtered_images(prepared, plan), key=lambda i: not i.name.startswith("log"))
+    tasks: list[Callable[[], Any]] = [lambda i=i: measure(i, prepared, plan) for i in images]
+    tasks.append(lambda: compute_shape(prepared, plan))
+    return tasks
+
+
+def measure(filtered: FilteredImage, prepared: Prepared, plan: Plan) -> Outcome:
+    """All grey-value features of one image type."""
+    classes = {name: features for name, features in plan.classes.items() if not name.startswith("shape")}
+    image = filtered.make()
+    if image is None:
+        outcome = Outcome()
+        names = [f"{filtered.name}_{c}_{f}" for c, features in classes.items() for f in features]
+        size = "×".join(str(n) for n in prepared.image.GetSize())
+        outcome.fail(names, f"the filter cannot be applied to the region with its margin ({size} voxels)")
+        return outcome
+    return compute_classes(prepared.crop(image), prepared.crop(prepared.mask), filtered.name, classes, filtered.setting)
+
+
+def _require_overlap(image: sitk.Image, mask: sitk.Image) -> None:
+    from NSCLCResponseSegmentLib.core.masks import voxel_centres
+
+    centres = voxel_centres(mask, image)
+    if not np.any(np.all((centres > -0.5) & (centres < np.array(image.GetSize()) - 0.5), axis=1)):
+        raise MaskError("The region lies outside the image.", "Give the outline that was drawn on this patient's CT.")
