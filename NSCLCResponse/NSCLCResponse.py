@@ -85,11 +85,11 @@ class NSCLCResponseLogic(ScriptedLoadableModuleLogic):
 
         return ResponseParameters(ScriptedLoadableModuleLogic.getParameterNode(self))
 
-    def responseLogic(self):
-        """:class:`NSCLCResponseLib.mrml.logic.ResponseLogic` of the current scene."""
+    def responseLogic(self, worker=None):
+        """:class:`NSCLCResponseLib.mrml.logic.ResponseLogic` of the scene; ``worker`` stays warm between jobs."""
         from NSCLCResponseLib.mrml.logic import ResponseLogic
 
-        return ResponseLogic(slicer.mrmlScene)
+        return ResponseLogic(slicer.mrmlScene, worker)
 
 
 class NSCLCResponseTest(ScriptedLoadableModuleTest):
@@ -104,4 +104,4 @@ class NSCLCResponseTest(ScriptedLoadableModuleTest):
         from NSCLCResponseLib.gui import self_test
 
         self.delayDisplay("Response panel")
-        self_test.run(self, slicer.util.getModuleWidget("NSCLCResponse").panel)
+        self_test.run(slicer.util.getModuleWidget("NSCLCResponse").panel)

@@ -110,4 +110,4 @@ class NSCLCResponseSegmentTest(ScriptedLoadableModuleTest):
         from NSCLCResponseSegmentLib.gui import self_test
 
         self.delayDisplay("Segmentation panel")
-        self_test.run(self, slicer.util.getModuleWidget("NSCLCResponseSegment").panel)
+        self_test.run(slicer.util.getModuleWidget("NSCLCResponseSegment").panel)

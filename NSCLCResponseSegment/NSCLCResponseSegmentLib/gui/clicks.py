@@ -1,30 +1,27 @@
-"""Placing points inside the tumour in the slice views."""
+"""Placing points in the slice views: inside the tumour, or where it is not."""
 
 from collections.abc import Callable
 from typing import Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 Point = tuple[float, float, float]
 
 
-class ClickTool:
-    """A checkable button that puts the views into place mode for a list of points, and what it says about them.
+class PointTool:
+    """A checkable button that puts the views into place mode for a list of points.
 
-    :param on_placed: called after each point that the user placed.
+    :param button: checked while the views wait for the click.
+    :param make_node: called for the markups node when the first point is to be placed.
+    :param on_changed: called after each point that the user placed or removed.
     """
 
-    def __init__(
-        self, place: qt.QPushButton, clear: qt.QPushButton, note: qt.QLabel, on_placed: Callable[[], None]
-    ) -> None:
-        self._place, self._clear, self._note, self._on_placed = place, clear, note, on_placed
+    def __init__(self, button: qt.QPushButton, make_node: Callable[[], Any], on_changed: Callable[[], None]) -> None:
+        self._button, self._make_node, self._on_changed = button, make_node, on_changed
         self._node: Any = None
         self._tags: list[int] = []
-        place.connect("toggled(bool)", self._on_toggled)
-        clear.connect("clicked(bool)", self._on_clear)
-        self._show()
+        button.connect("toggled(bool)", self._on_toggled)
 
     def set_node(self, node: Any) -> None:
         """Work with the markups ``node`` from now on, or with none."""
@@ -38,10 +35,9 @@ class ClickTool:
                 node.AddObserver(slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, self._on_point_defined),
                 node.AddObserver(slicer.vtkMRMLMarkupsNode.PointRemovedEvent, self._on_point_removed),
             ]
-        self._show()
 
     def points(self) -> list[Point]:
-        """The points in RAS mm, in the order they were placed."""
+        """The points in RAS mm, in the order they were placed; the one that follows the mouse is not among them."""
         if self._node is None:
             return []
         points = []
@@ -52,16 +48,28 @@ class ClickTool:
                 points.append(tuple(position))
         return points
 
+    def start(self) -> None:
+        """Wait for a click in a view."""
+        if self._button.enabled:
+            self._button.checked = True
+
     def stop(self) -> None:
         """Leave place mode."""
-        self._place.checked = False
+        self._button.checked = False
+
+    def clear(self) -> None:
+        """Remove all points."""
+        if self._node is not None:
+            self._node.RemoveAllControlPoints()
 
     def _on_toggled(self, checked: bool) -> None:
         interaction = slicer.app.applicationLogic().GetInteractionNode()
         if not checked:
             if interaction.GetCurrentInteractionMode() == interaction.Place:
-                interaction.SwitchToViewTransformMode()
+                interaction.SetCurrentInteractionMode(interaction.ViewTransform)
             return
+        if self._node is None:
+            self.set_node(self._make_node())
         selection = slicer.app.applicationLogic().GetSelectionNode()
         selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
         selection.SetActivePlaceNodeID(self._node.GetID())
@@ -70,26 +78,18 @@ class ClickTool:
 
     def _on_point_defined(self, _caller: Any, _event: Any) -> None:
         self.stop()
-        self._show()
         # Let the view finish the click before work starts on it.
-        qt.QTimer.singleShot(0, self._on_placed)
+        qt.QTimer.singleShot(0, self._on_changed)
 
     def _on_point_removed(self, _caller: Any, _event: Any) -> None:
-        self._show()
+        self._on_changed()
 
-    def _on_clear(self, _checked: bool = False) -> None:
-        if self._node is not None:
-            self._node.RemoveAllControlPoints()
-        self._show()
-        self._on_placed()
 
-    def _show(self) -> None:
-        count = len(self.points())
-        self._clear.enabled = count > 0
-        self._clear.toolTip = _("Remove all points") if count else _("There is no point yet")
-        if count == 0:
-            self._note.text = _("No point yet. One click inside the tumour is enough; more refine it.")
-        elif count == 1:
-            self._note.text = _("1 point")
-        else:
-            self._note.text = _("{count} points").format(count=count)
+def make_point_list(name: str, colour: tuple[float, float, float]) -> Any:
+    """An empty markups node in the scene, with small glyphs and no labels that would hide the tumour."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetSelectedColor(*colour)
+    display.SetPointLabelsVisibility(False)
+    return node

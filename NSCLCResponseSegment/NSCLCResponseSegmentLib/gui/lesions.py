@@ -8,28 +8,23 @@ import slicer
 
 from ..core.errors import NSCLCResponseError
 from ..core.lesions import Lesion
-from ..mrml.lesion_table import fill_lesion_table, jump_to, lesion_table_node, lesions_summary
+from ..mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
+from ..mrml.tables import shown_table
 
+_TABLE = "NSCLCResponseLesions"
 _QUIET_MS = 400  # measure when the brush has rested for so long
 
 
 class LesionTable:
-    """Shows what :func:`measure_lesions` finds in a segmentation.
+    """Shows the lesions of a segmentation's segments.
 
     :param view: ``qMRMLTableView``.
     :param note: label under it.
-    :param measure: segmentation node and CT node to lesions, largest first.
-    :param on_edited: called after each change of the segmentation, before it is measured again.
+    :param on_measured: called after the lesions were measured again.
     """
 
-    def __init__(
-        self,
-        view: Any,
-        note: qt.QLabel,
-        measure: Callable[[Any, Any], list[Lesion]],
-        on_edited: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._view, self._note, self._measure, self._on_edited = view, note, measure, on_edited
+    def __init__(self, view: Any, note: qt.QLabel, on_measured: Callable[[], None] = lambda: None) -> None:
+        self._view, self._note, self._on_measured = view, note, on_measured
         self._segmentation: Any = None
         self._ct: Any = None
         self._observed: list[tuple[Any, int]] = []
@@ -67,15 +62,16 @@ class LesionTable:
             self._note.text = ""
             return
         try:
-            self.lesions = self._measure(self._segmentation, self._ct)
+            self.lesions = lesions_of(self._segmentation, self._ct)
             self._note.text = lesions_summary(self.lesions)
         except NSCLCResponseError as error:
             self.lesions = []
             self._note.text = str(error)
-        table = lesion_table_node(slicer.mrmlScene, self._segmentation)
+        table = shown_table(slicer.mrmlScene, _TABLE)
         fill_lesion_table(table, self.lesions)
         self._view.setMRMLTableNode(table)
         self._view.resizeColumnsToContents()
+        self._on_measured()
 
     def jump_to_largest(self) -> None:
         """Show the largest lesion in all views."""
@@ -83,7 +79,6 @@ class LesionTable:
             jump_to(slicer.mrmlScene, self.lesions[0].centre_ras)
 
     def _on_modified(self, _caller: Any = None, _event: Any = None) -> None:
-        self._on_edited()
         self._timer.start()
 
     def _on_clicked(self, index: qt.QModelIndex) -> None:

@@ -7,6 +7,8 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from .shortcuts import Shortcuts
+
 
 class ModulePanel(VTKObservationMixin):
     """Base of the panels. Subclasses fill :meth:`connect_widgets`, :meth:`choose_defaults` and :meth:`update`.
@@ -26,6 +28,7 @@ class ModulePanel(VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.connect_widgets()
+        self._shortcuts = Shortcuts(self.shortcuts())
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self.on_scene_end_close)
@@ -37,6 +40,10 @@ class ModulePanel(VTKObservationMixin):
     def connect_widgets(self) -> None:
         """Connect signals, make helpers; called once."""
 
+    def shortcuts(self) -> dict[str, Callable[[], None]]:
+        """Key sequences that work while the module is shown, and what they do."""
+        return {}
+
     def choose_defaults(self) -> None:
         """Preselect what saves the user clicks; :attr:`parameters` is set, its widgets are not connected yet."""
 
@@ -47,15 +54,18 @@ class ModulePanel(VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The widget is about to be destroyed."""
+        self._shortcuts.uninstall()
         self.set_parameter_node(None)
         self.removeObservers()
 
     def enter(self) -> None:
         """The module is shown."""
+        self._shortcuts.install()
         self.initialize_parameter_node()
 
     def exit(self) -> None:
         """Another module is shown: react to nothing until the user is back."""
+        self._shortcuts.uninstall()
         self.set_parameter_node(None)
 
     def on_scene_start_close(self, _caller: Any = None, _event: Any = None) -> None:

@@ -27,7 +27,7 @@ class SegmentParameters:
     ct - the CT in HU.
     pet - the PET as SUVbw, if any.
     segmentation - holds the tumour; the first segment is the tumour unless one is named so.
-    clicks - points inside the tumour.
+    clicks, exclusions - points inside the tumour, and where it is not.
     method, mask_file, mask_roi - see OutlineSettings.
     """
 
@@ -35,6 +35,7 @@ class SegmentParameters:
     pet: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     clicks: vtkMRMLMarkupsFiducialNode
+    exclusions: vtkMRMLMarkupsFiducialNode
     method: OutlineChoice = OutlineChoice.CLICK
     mask_file: str = ""
     mask_roi: str = ""

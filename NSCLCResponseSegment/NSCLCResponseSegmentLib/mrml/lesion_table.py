@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,29 @@ import SimpleITK as sitk
 import slicer
 import vtk
 
+from ..core.errors import MaskError
 from ..core.lesions import Lesion, measure_lesions
-from .segmentations import mask_from_segment
+from .segmentations import mask_from_segment, segment_ids
 from .tables import set_columns
 from .volumes import with_geometry
 
-_LESION, _VOLUME, _LONG, _SHORT = "Lesion", "Volume (mL)", "Longest axial (mm)", "Perpendicular (mm)"
+_LESION, _VOLUME, _LONG, _SHORT = "Lesion", "Volume (mL)", "Long axis (mm)", "Short axis (mm)"
 
 
-def lesions_of(segmentation_node: Any, segment_id: str, ct_node: Any) -> list[Lesion]:
-    """The lesions of one segment on the grid of a CT; quick enough to be called after each stroke of a brush.
+def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
+    """The lesions of all segments together on the grid of a CT; quick enough to be called after each stroke of a brush.
 
-    Only the part of the CT's grid around the segment is looked at.
+    Only the part of the CT's grid around the segmentation is looked at.
 
-    :raises MaskError: the segment is empty or there is none.
+    :raises MaskError: there is no segment, or one is empty.
     """
-    return measure_lesions(mask_from_segment(segmentation_node, segment_id, _grid_around(segmentation_node, ct_node)))
+    grid = _grid_around(segmentation_node, ct_node)
+    masks = [mask_from_segment(segmentation_node, segment_id, grid) for segment_id in segment_ids(segmentation_node)]
+    if not masks:
+        raise MaskError(
+            f"The segmentation '{segmentation_node.GetName()}' has no segment.", "Outline the tumour first."
+        )
+    return measure_lesions(reduce(sitk.Or, masks))
 
 
 def _grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:

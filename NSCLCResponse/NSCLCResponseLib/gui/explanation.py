@@ -1,0 +1,49 @@
+"""What the prediction rests on: chart, features, the network's map."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..mrml.result_tables import contribution_chart, feature_table
+
+
+class ExplanationView:
+    """Chart and tables of one prediction; ``ui`` are the widgets of the panel's ``.ui`` file.
+
+    Slicer's plot view has no Designer plugin, so it is made here and put into ``plotFrame``.
+    """
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        self._plot = slicer.qMRMLPlotView()
+        self._plot.setMRMLScene(slicer.mrmlScene)
+        ui.plotFrame.layout().addWidget(self._plot)
+
+    def show(self, result: Mapping[str, Any] | None) -> None:
+        """Show a result (as result.json), or nothing."""
+        scene, ui = slicer.mrmlScene, self._ui
+        prediction = result["prediction"] if result else None
+        self._plot.setMRMLPlotViewNode(contribution_chart(scene, prediction))
+        ui.featureTable.setMRMLTableNode(feature_table(scene, prediction))
+        ui.featureTable.resizeColumnsToContents()
+
+    def clear(self) -> None:
+        """Let go of the scene's nodes."""
+        self._plot.setMRMLPlotViewNode(None)
+        self._ui.featureTable.setMRMLTableNode(None)
+
+    def show_map(self, map_node: Any, opacity: float, *, is_wanted: bool) -> None:
+        """The network's map over the slice views; ``map_node`` is ``None`` when this prediction has none."""
+        ui = self._ui
+        has_map = map_node is not None
+        ui.mapCheckBox.enabled = has_map
+        ui.mapOpacitySlider.enabled = has_map and is_wanted
+        ui.mapCheckBox.toolTip = (
+            _("Where in the image the network looked, as a colour overlay in all slice views.")
+            if has_map
+            else _("There is no map: predict first, with a signature that has a 3D-CNN.")
+        )
+        if has_map and is_wanted:
+            slicer.util.setSliceViewerLayers(foreground=map_node, foregroundOpacity=opacity)

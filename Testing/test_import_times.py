@@ -1,0 +1,55 @@
+"""Panels and ``--help`` start at once: under a second in a fresh process, and nothing heavy in ``sys.modules``."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "monai", "radiomics", "sklearn", "pandas", "matplotlib", "captum", "lifelines", "highdicom")
+BUDGET_SECONDS = 1.0
+
+_HELP = "import sys; sys.argv = ['nsclc-response', '--help']; from NSCLCResponseLib.cli.main import main; main()"
+# A panel is imported by the application, which has qt, slicer, vtk, numpy and SimpleITK already: their time is not ours.
+_PANEL = """
+import sys; sys.path.insert(0, {testing!r})
+import numpy, vtk, SimpleITK
+from standins import application
+application.install()
+sys.stderr.write('-- our own imports --\\n')
+import {module}
+"""
+
+
+def _fresh_process(code: str) -> tuple[float, set[str]]:
+    """Seconds of all imports by ``-X importtime`` (after our own mark, if there is one) and what was imported."""
+    listing = "\nimport atexit, sys"
+    command = [sys.executable, "-X", "importtime", "-c", f"{listing}\n{code}"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    text = run.stderr.rpartition("-- our own imports --")[2]
+    rows = re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", text)
+    assert rows
+    return sum(int(own) for own, _ in rows) / 1e6, {name.partition(".")[0] for _, name in rows}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        _HELP,
+        "import NSCLCResponseSegmentLib.core.jobs, NSCLCResponseSegmentLib.core.errors",
+        _PANEL.format(testing=str(ROOT / "Testing"), module="NSCLCResponseSegmentLib.gui.panel"),
+        _PANEL.format(testing=str(ROOT / "Testing"), module="NSCLCResponseLib.gui.panel"),
+    ],
+    ids=["help", "jobs", "segment panel", "response panel"],
+)
+def test_imports_are_quick_and_light(code):
+    try:
+        seconds, imported = _fresh_process(code)
+    except subprocess.CalledProcessError as error:
+        pytest.fail(error.stderr[-2000:])
+    assert not imported & set(HEAVY)
+    assert seconds < BUDGET_SECONDS, f"imports take {seconds:.2f} s"
