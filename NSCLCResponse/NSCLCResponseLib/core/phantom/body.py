@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .frame import Frame, Grid, coverage, ellipsoid, noise, paint, smooth_max, smooth_min, smoothstep, superellipse
+from .frame import Box, Frame, Grid, coverage, ellipsoid, noise, paint, smooth_max, smooth_min, smoothstep, superellipse
 
 #: tissue labels of :attr:`Scene.tissue`
 TISSUES = {
@@ -85,6 +85,15 @@ class Scene:
         """Width of the partial-volume ramp in mm: the in-plane voxel size."""
         return float(self.grid.spacing[2])
 
+    def crop(self, x: tuple[float, float], y: tuple[float, float], z: tuple[float, float]) -> tuple[Scene, Box]:
+        """A part of the scene to paint in, given by ranges in the atlas, and where it lies; all arrays are views."""
+        scale = self.frame.scale
+        low, high = (np.array([x[i], y[i], z[i]]) * scale for i in (0, 1))
+        box = self.grid.box(low - 5, high + 5)  # more than the bends
+        distance = {name: array[box] for name, array in self.distance.items()}
+        part = Scene(self.grid.crop(box), self.frame.crop(box), self.habitus, self.hu[box], self.tissue[box], distance)
+        return part, box
+
     def fill(self, share: np.ndarray, value: np.ndarray | float, tissue: str) -> None:
         """Paint attenuation by share and label the voxels that are filled at least by half."""
         paint(self.hu, share, value)
@@ -112,7 +121,7 @@ def outer_distances(scene: Scene) -> None:
     depth, centre = frame.profile(CORE_DEPTH), frame.profile(CORE_CENTRE)
     y = v - centre
     widen = 1 + frame.profile(TAPER) * np.clip(y / depth, -1, 1)
-    core = superellipse(u, y, frame.profile(CORE_WIDTH) * widen, depth, 2.5)
+    core = superellipse(u, y, frame.profile(CORE_WIDTH) * widen, depth, 2.2)
     core = smooth_max(core, v - 108, 18)  # the back lies flat
     belly = habitus.fat * (0.75 + 0.5 * smoothstep(-y, 10, 90) * smoothstep(-frame.w, 0, 120))
     skin = core - belly * (1 - 0.45 * smoothstep(v, 60, 105))
@@ -121,7 +130,7 @@ def outer_distances(scene: Scene) -> None:
     scene.distance["skin"] = smooth_max(skin, v - (110 + habitus.fat * 0.6), 10)
     scene.distance["core"] = core
     cavity_y = v - frame.profile(CAVITY_CENTRE)
-    scene.distance["cavity"] = superellipse(u, cavity_y, frame.profile(CAVITY_WIDTH), frame.profile(CAVITY_DEPTH), 2.35)
+    scene.distance["cavity"] = superellipse(u, cavity_y, frame.profile(CAVITY_WIDTH), frame.profile(CAVITY_DEPTH), 2.15)
     scene.distance["diaphragm"] = diaphragm_height(scene) - frame.w  # positive below
 
 
@@ -129,9 +138,9 @@ def _with_breasts(scene: Scene, skin: np.ndarray) -> np.ndarray:
     size = 0.8 + scene.habitus.fat / 40
     for side in (-1, 1):
         part = ellipsoid(
-            scene.frame.u - side * 68, scene.frame.v + 82, scene.frame.w + 42, (50 * size, 34 * size, 48 * size)
+            scene.frame.u - side * 82, scene.frame.v + 70, scene.frame.w + 42, (50 * size, 32 * size, 50 * size)
         )
-        skin = smooth_min(skin, part, 20)
+        skin = smooth_min(skin, part, 35)
     return skin
 
 
@@ -145,10 +154,10 @@ def paint_wall(scene: Scene, rng: np.random.Generator) -> None:
     y = frame.v - frame.profile(CORE_CENTRE)
     high = smoothstep(frame.w, -50, 30)
     front, side = smoothstep(-y, 25, 60), smoothstep(np.abs(frame.u), 70, 110)
-    outer = 6 + high * (8 + 9 * front) + 5 * side * (1 - front) * smoothstep(frame.w, -110, -20)
+    outer = 5.5 + high * (8 + 9 * front) + 3 * side * (1 - front) * smoothstep(frame.w, -110, -20)
     planes = noise(scene.grid, rng, 22.0)
     is_outer = smooth_max(core + 1.2 * planes, -(core + outer + 3 * planes), 3)
-    is_inner = smooth_max(cavity - 11 - planes, -(cavity - 0.5), 2)
+    is_inner = smooth_max(cavity - 9.5 - planes, -(cavity - 0.5), 2)
     scapular = _scapular_muscles(scene, planes)
     erector = _erector_muscles(scene)
     muscle = np.minimum(np.minimum(is_outer, is_inner), np.minimum(scapular, erector))
@@ -156,25 +165,31 @@ def paint_wall(scene: Scene, rng: np.random.Generator) -> None:
     streaks = smoothstep(noise(scene.grid, rng, 5.0), 1.5, 2.6)  # fat between the fibres
     tone = scene.habitus.muscle + 3 * grain - 70 * streaks
     scene.shape(muscle, tone, "muscle")
-    scene.distance["muscle"] = muscle
 
 
 def _scapular_muscles(scene: Scene, planes: np.ndarray) -> np.ndarray:
     """Muscles before and behind the shoulder blades: a thick shell over the back and side of the cavity."""
     frame = scene.frame
-    from_cavity = scene.distance["cavity"] - scapula_depth(scene)
-    thick = 15 * smoothstep(frame.w, -60, 0)
-    shell = np.abs(from_cavity - 1) - thick - 2 * planes
-    behind = 28 - (frame.v - frame.profile(CAVITY_CENTRE)) - 0.25 * (np.abs(frame.u) - 90)
-    medial = 52 - np.abs(frame.u)
-    shell = smooth_max(smooth_max(shell, behind, 10), medial, 10)
-    gap = np.abs(from_cavity + 12) - 1.0  # the fat plane between serratus and the blade's muscles
-    return np.maximum(shell, -gap)
+    off, along = blade_coordinates(scene)
+    before, behind = 11 + 2 * planes, 13 + 2 * planes
+    shell = np.where(off < 0, -off - before, off - behind)
+    shell = smooth_max(shell, -along - 4, 8)
+    shell = smooth_max(shell, along - frame.profile({-60: 70, 0: 92, 60: 100, 110: 96}), 10)
+    shell = smooth_max(shell, -62 - frame.w, 20)
+    gap = scene.distance["cavity"] - 13  # the fat plane before the blade's muscles
+    return np.maximum(shell, 1.5 - gap)
 
 
-def scapula_depth(scene: Scene) -> np.ndarray:
-    """How far outside the cavity the shoulder blades lie, shape (nz, 1, 1)."""
-    return scene.frame.profile({-60: 20, 0: 24, 40: 30, 80: 42, 110: 52})
+def blade_coordinates(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """For every voxel: how far behind the plane of its shoulder blade, and how far along it from the medial border."""
+    frame = scene.frame
+    x0 = frame.profile({-60: 92, -30: 82, 20: 70, 60: 68, 110: 78})
+    y0 = frame.profile({-60: 84, -30: 92, 20: 94, 60: 90, 110: 84})
+    angle = np.deg2rad(frame.profile({-60: 52, 0: 46, 60: 38, 110: 30}))
+    u, v = np.abs(frame.u) - x0, frame.v - y0
+    along = u * np.cos(angle) - v * np.sin(angle)
+    off = u * np.sin(angle) + v * np.cos(angle)
+    return off - 5 * np.sin(np.clip(along / 70, 0, 1) * np.float32(np.pi)), along
 
 
 def _erector_muscles(scene: Scene) -> np.ndarray:
@@ -186,29 +201,32 @@ def _erector_muscles(scene: Scene) -> np.ndarray:
 
 def paint_abdomen(scene: Scene, rng: np.random.Generator) -> None:
     """Liver, stomach with its gas, spleen, kidneys and colon below the diaphragm."""
+    scene, _ = scene.crop((-150, 150), (-120, 120), (-400, -40))
     frame, habitus, grid = scene.frame, scene.habitus, scene.grid
     u, v, w = frame.u, frame.v, frame.w
     below = np.maximum(scene.distance["cavity"] + 2.5, 3.0 - scene.distance["diaphragm"])
-    scene.distance["below"] = below
     scene.shape(below - 2.5, habitus.muscle, "muscle")  # the diaphragm itself
     scene.shape(below, -100 + 6 * noise(grid, rng, 8.0), "fat")
-    wobble = 4 * noise(grid, rng, 30.0)
+    wobble = 5 * noise(grid, rng, 30.0)
+    _paint_bowel(scene, rng, below)
     # stomach and spleen lie to the left, the liver's edge runs from the right back to the left front
-    stomach = ellipsoid(u - 58, v + 22, w - (habitus.dome_left - 36), (38, 46, 42)) + wobble
+    stomach = ellipsoid(u - 58, v + 22, w - (habitus.dome_left - 36), (40, 44, 44)) + 2 * wobble
     stomach = np.maximum(stomach, below + 1.5)
-    scene.shape(stomach, habitus.muscle, "bowel")
+    scene.shape(stomach, 44 + 0.4 * habitus.organ, "bowel")
     level = -38 - rng.uniform(0, 14)
     lumen = stomach + 4
-    scene.shape(lumen, rng.uniform(10, 35), "bowel")
+    scene.shape(lumen, rng.uniform(12, 45), "bowel")
     scene.shape(smooth_max(lumen, v - level, 2), -980.0, "bowel")
     spleen = ellipsoid(u - 98, v - 42, w - (habitus.dome_left - 52), (30, 44, 46)) + wobble
     spleen = np.maximum(np.maximum(spleen, below + 1.0), 2 - stomach)
     scene.shape(spleen, habitus.spleen + 3 * noise(grid, rng, 6.0), "spleen")
-    edge = u - 18 + 0.55 * (v + 20) + 0.35 * (w - habitus.dome_right) + wobble
-    liver = smooth_max(smooth_max(below + 1.0, edge, 12), 1.5 - stomach, 6)
-    liver = smooth_max(liver, -(w - (habitus.dome_right - 105 + 0.5 * (u + 60))), 14)
+    reach = frame.profile({-210: 40, -170: 62, -130: 98, -90: 118})
+    liver = superellipse(u + 68, v + 14 + 0.2 * (u + 68), reach, np.float32(92), 2.2) + 1.5 * wobble
+    liver = smooth_max(smooth_max(below + 1.0, liver, 10), 1.5 - stomach, 6)
     liver = smooth_max(liver, superellipse_gap(u, v), 8)
-    veins = smoothstep(noise(grid, rng, 11.0), 1.9, 2.3) * max(habitus.blood_veins - habitus.liver, -12.0)
+    # two smooth fields that are both near zero meet in winding lines: the liver's veins
+    lines = np.hypot(noise(grid, rng, 26.0), noise(grid, rng, 26.0))
+    veins = (1 - smoothstep(lines, 0.10, 0.24)) * float(np.clip(habitus.blood_veins - habitus.liver, -14, 40))
     scene.shape(liver, habitus.liver + 3 * noise(grid, rng, 7.0) + veins, "liver")
     for side in (-1, 1):
         kidney = ellipsoid(u - side * 62, v - 48, w + 178, (27, 24, 48)) + 0.5 * wobble
@@ -216,9 +234,20 @@ def paint_abdomen(scene: Scene, rng: np.random.Generator) -> None:
         scene.shape(kidney, 32 + 1.9 * habitus.organ, "soft tissue")
 
 
+def _paint_bowel(scene: Scene, rng: np.random.Generator, below: np.ndarray) -> None:
+    """Loops of bowel in the abdominal fat, some with gas where they lie in front."""
+    frame, grid = scene.frame, scene.grid
+    loops = noise(grid, rng, 15.0) * 9 - 4.5 - 6 * smoothstep(-frame.w, 150, 120)
+    loops = smooth_max(-loops, below + 5, 4)
+    loops = np.maximum(loops, frame.v - 30)
+    scene.shape(loops, 40 + 0.5 * scene.habitus.organ, "bowel")
+    gas = np.maximum(loops + 5, frame.v + 38)
+    scene.shape(np.maximum(gas, 3 - 5 * noise(grid, rng, 25.0)), -930.0, "bowel")
+
+
 def superellipse_gap(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Keeps the liver off the spine and the great vessels before it; positive there."""
-    return 30 - np.sqrt(u**2 + (np.minimum(v - 58, 0)) ** 2 + (np.maximum(v - 58, 0) * 0.3) ** 2)
+    return 33 - np.sqrt(u**2 + (np.minimum(v - 38, 0)) ** 2 + (np.maximum(v - 38, 0) * 0.3) ** 2)
 
 
 def paint_table(scene: Scene, rng: np.random.Generator) -> None:

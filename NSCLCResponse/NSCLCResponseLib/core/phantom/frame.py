@@ -7,12 +7,14 @@ Arrays are (z, y, x); distances are signed, in mm, negative inside.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 FAR = np.float32(1e3)
+Box = tuple[slice, slice, slice]
 _BENDS = 3
 
 
@@ -27,18 +29,24 @@ class Grid:
 
     :param shape: (z, y, x) in voxels.
     :param spacing: (z, y, x) in mm.
-    :param bottom: z of the lowest slice.
+    :param origin: (z, y, x) of the first voxel's centre.
     """
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
-    bottom: float
+    origin: tuple[float, float, float]
 
-    @property
-    def origin(self) -> tuple[float, float, float]:
-        """(z, y, x) of the first voxel's centre."""
-        _, ny, nx = self.shape
-        return self.bottom, -(ny - 1) / 2 * self.spacing[1] + 10.0, -(nx - 1) / 2 * self.spacing[2]
+    @staticmethod
+    def around_body(shape: tuple[int, int, int], spacing: tuple[float, float, float], bottom: float) -> Grid:
+        """A grid with the body in its middle and its lowest slice at ``bottom``."""
+        _, ny, nx = shape
+        return Grid(shape, spacing, (bottom, -(ny - 1) / 2 * spacing[1] + 10.0, -(nx - 1) / 2 * spacing[2]))
+
+    def crop(self, box: Box) -> Grid:
+        """The part of this grid in a box."""
+        shape = tuple(s.stop - s.start for s in box)
+        start = tuple(o + s.start * k for o, s, k in zip(self.origin, box, self.spacing, strict=True))
+        return Grid((shape[0], shape[1], shape[2]), self.spacing, (start[0], start[1], start[2]))
 
     def axis(self, axis: int) -> np.ndarray:
         """Coordinates along one axis, shape (n,)."""
@@ -48,7 +56,7 @@ class Grid:
         """z, y and x coordinates, each of a shape that broadcasts to the grid."""
         return self.axis(0)[:, None, None], self.axis(1)[None, :, None], self.axis(2)[None, None, :]
 
-    def box(self, low: np.ndarray, high: np.ndarray) -> tuple[slice, slice, slice]:
+    def box(self, low: np.ndarray, high: np.ndarray) -> Box:
         """Slices (z, y, x) of the voxels between two points given as (x, y, z)."""
         slices = []
         for axis in range(3):
@@ -96,6 +104,13 @@ class Frame:
             total = total + amplitude * np.cos(2 * np.pi * across / wave + phase) * along
         return total
 
+    def crop(self, box: Box) -> Frame:
+        """The same frame on a part of the grid."""
+        part = copy.copy(self)
+        part.grid = self.grid.crop(box)
+        part.u, part.v, part.w = self.u[box], self.v[box], self.w[box[0]]
+        return part
+
     @property
     def size(self) -> float:
         """Mean stretch: what radii are multiplied with."""
@@ -140,8 +155,9 @@ def superellipse(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, pow
 def ellipsoid(x: np.ndarray, y: np.ndarray, z: np.ndarray, semi_axes: Sequence[float]) -> np.ndarray:
     """Approximate distance to an ellipsoid about the origin: exact on the surface, right in scale near it."""
     a, b, c = (np.float32(s) for s in semi_axes)
-    k0 = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-6)
-    k1 = np.sqrt((x / a**2) ** 2 + (y / b**2) ** 2 + (z / c**2) ** 2) + np.float32(1e-6)
+    # the small terms keep the ratio finite at the centre
+    k0 = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-3)
+    k1 = np.sqrt((x / a**2) ** 2 + (y / b**2) ** 2 + (z / c**2) ** 2) + np.float32(1e-3) / min(a, b, c)
     return k0 * (k0 - 1) / k1
 
 

@@ -150,10 +150,10 @@ def paint_trees(
         points = np.stack([grid.axis(2)[chosen[:, 2]], grid.axis(1)[chosen[:, 1]], grid.axis(0)[chosen[:, 0]]], axis=1)
         points += rng.uniform(-2, 2, points.shape)
         place, parents = grow(paths, points)
-        radius = np.minimum(calibres(parents, 0.45), 5.5)
+        radius = np.minimum(calibres(parents, 0.62), 6.5)
         pieces[kind] += tree_paths(place, parents, radius)
         if kind == "arteries":  # a bronchus runs beside each larger artery
-            airways += tree_paths(place + np.array([1.2, 0.8, 0.5]), parents, radius * 0.95, 1.15)
+            airways += tree_paths(place + np.array([1.2, 0.8, 0.5]), parents, radius * 0.8, 1.5)
     share = np.zeros(grid.shape, dtype=np.float32)
     for kind, value in (("veins", habitus.blood_left), ("arteries", habitus.blood_right)):
         filled = thin_tubes_share(grid, pieces[kind], scene.width)
@@ -167,17 +167,17 @@ def _paint_airways(scene: Scene, pieces: list[np.ndarray], lung: np.ndarray) -> 
     offset = np.array([0, 0, 0, 1.0])
     moved = [p + np.array([p[0, 3] + p[1, 3], 0, 0, 0]) for p in pieces]
     within = coverage(lung - 3, scene.width)
-    wall = thin_tubes_share(scene.grid, [m + offset * 0.9 for m in moved], scene.width) * within
+    wall = thin_tubes_share(scene.grid, [m + offset * 0.7 for m in moved], scene.width) * within
     lumen = thin_tubes_share(scene.grid, moved, scene.width) * within
-    paint(scene.hu, wall, -120.0)
+    paint(scene.hu, wall, -250.0)
     scene.fill(lumen, -980.0, "airway")
 
 
 def paint_lobar_bronchi(scene: Scene, paths: list[np.ndarray]) -> None:
     """Walls and lumens of the lobar bronchi, through hilum and lung alike."""
-    wall = thin_tubes_share(scene.grid, [p + np.array([0, 0, 0, 1.2]) for p in paths], scene.width)
+    wall = thin_tubes_share(scene.grid, [p + np.array([0, 0, 0, 0.9]) for p in paths], scene.width)
     lumen = thin_tubes_share(scene.grid, paths, scene.width)
-    paint(scene.hu, wall, 0.0)
+    paint(scene.hu, wall, -80.0)
     scene.fill(lumen, -985.0, "airway")
 
 

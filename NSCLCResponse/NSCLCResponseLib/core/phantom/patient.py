@@ -23,8 +23,8 @@ from .pet import pet_array
 from .scanner import Scanner, add_noise, blur, to_hounsfield
 from .tumour import TumourPlan, add_pattern, build_tumour, tumour_mask
 
-DEFAULT_GRID = Grid((96, 160, 160), (3.0, 2.5, 2.5), -178.0)
-FINE_GRID = Grid((200, 512, 512), (1.5, 0.77, 0.77), -184.0)
+DEFAULT_GRID = Grid.around_body((96, 160, 160), (3.0, 2.5, 2.5), -178.0)
+FINE_GRID = Grid.around_body((200, 512, 512), (1.5, 0.77, 0.77), -184.0)
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ def simulate_patient(  # noqa: PLR0913 all but two have defaults
     """
     model = OutcomeModel(best_auc, response_rate)
     draws = draw_patient(seed, index, signal=signal, traits=traits, model=model)
-    scanner = Scanner.draw(stream(seed, index, "scanner"))
-    scene, parts = _anatomy(seed, index, draws.person, scanner, grid or (FINE_GRID if fine else DEFAULT_GRID))
+    grid = grid or (FINE_GRID if fine else DEFAULT_GRID)
+    scanner = Scanner.draw(stream(seed, index, "scanner")).on(grid)
+    scene, parts = _anatomy(seed, index, draws.person, scanner, grid)
     plan = TumourPlan.draw(stream(seed, index, "tumour"), draws.traits)
     tumour = build_tumour(scene, parts, plan, stream(seed, index, "tumour voxels"))
     body = coverage(scene.distance["skin"], scene.width)
@@ -142,8 +143,8 @@ def simulate_patient(  # noqa: PLR0913 all but two have defaults
     signal_mask[tumour.box] = tumour.signal
     pet = None
     if with_pet:
-        suv, origin = pet_array(scene, tumour, stream(seed, index, "pet"))
-        pet = _Imager(Grid(suv.shape, PET_SPACING, origin[0]), table).of(suv, origin)
+        suv, origin = pet_array(scene, tumour, parts.ventricle, stream(seed, index, "pet"))
+        pet = _Imager(Grid(suv.shape, PET_SPACING, origin), table).of(suv)
     return SimulatedPatient(
         patient=f"sim-{index:04d}",
         ct=image.of(to_hounsfield(hu)),
@@ -178,7 +179,7 @@ def _anatomy(seed: int, index: int, person: Person, scanner: Scanner, grid: Grid
     parts = paint_mediastinum(scene, rng)
     scene.distance["lung"] = lung_distance(scene, parts.envelope, apex)
     paint_parenchyma(scene, scene.distance["lung"], rng, min(emphysema, 1.0))
-    paint_lungs(scene, parts, hilar_stems(scene), rng, 260 if grid.spacing[2] > 1.5 else 420)
+    paint_lungs(scene, parts, hilar_stems(scene), rng, 520 if grid.spacing[2] > 1.5 else 900)
     paint_bones(scene, rng)
     paint_table(scene, rng)
     return scene, parts
@@ -191,9 +192,9 @@ class _Imager:
     grid: Grid
     table: float  # z offset of the scanner's table, mm
 
-    def of(self, array: np.ndarray, origin: tuple[float, float, float] | None = None) -> sitk.Image:
+    def of(self, array: np.ndarray) -> sitk.Image:
         image = sitk.GetImageFromArray(array)
-        z, y, x = origin or self.grid.origin
+        z, y, x = self.grid.origin
         image.SetSpacing([float(s) for s in self.grid.spacing[::-1]])
         image.SetOrigin([float(x), float(y), float(z + self.table)])
         return image

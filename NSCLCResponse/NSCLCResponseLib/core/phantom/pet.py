@@ -17,8 +17,11 @@ _BACKGROUND = {
 }  # fmt: skip
 
 
-def activity(scene: Scene, tumour: Tumour, rng: np.random.Generator) -> np.ndarray:
-    """Uptake before the camera, SUVbw on the CT's grid, shape (z, y, x)."""
+def activity(scene: Scene, tumour: Tumour, ventricle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Uptake before the camera, SUVbw on the CT's grid, shape (z, y, x).
+
+    :param ventricle: distance to the left ventricle's lumen, mm.
+    """
     patient = rng.lognormal(0, 0.14)  # dose, weight and time after injection are never quite as written
     table = np.zeros(max(TISSUES.values()) + 1, dtype=np.float32)
     for name, value in _BACKGROUND.items():
@@ -27,8 +30,8 @@ def activity(scene: Scene, tumour: Tumour, rng: np.random.Generator) -> np.ndarr
     table[TISSUES["marrow"]] *= rng.uniform(0.7, 1.6)
     uptake = table[scene.tissue]
     heart = rng.choice([1.0, rng.uniform(1.5, 7.0)])  # fasting suppresses the myocardium, or not
-    ventricle = (scene.tissue == TISSUES["heart muscle"]) & (scene.distance["left ventricle"] < 11)
-    uptake[ventricle] *= np.float32(heart)
+    wall = (scene.tissue == TISSUES["heart muscle"]) & (ventricle < 11)
+    uptake[wall] *= np.float32(heart)
     uptake *= 1 + 0.1 * noise(scene.grid, rng, 18.0)
     plan = tumour.plan
     level = float(np.clip(8.0 * np.exp(0.30 * plan.traits["histogram"] + 0.28 * plan.suv_nuisance), 3.0, 22.0))
@@ -43,14 +46,16 @@ def activity(scene: Scene, tumour: Tumour, rng: np.random.Generator) -> np.ndarr
     return np.maximum(uptake, 0)
 
 
-def pet_array(scene: Scene, tumour: Tumour, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float, float]]:
+def pet_array(
+    scene: Scene, tumour: Tumour, ventricle: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[float, float, float]]:
     """What the camera makes of the uptake.
 
     :returns: SUVbw (z, y, x) with :data:`SPACING`, and the first voxel's centre (z, y, x) in patient mm.
     """
     from scipy import ndimage
 
-    uptake = activity(scene, tumour, rng)
+    uptake = activity(scene, tumour, ventricle, rng)
     grid = scene.grid
     low = [grid.origin[a] + 2.0 for a in range(3)]
     number = [int((grid.shape[a] - 1) * grid.spacing[a] // SPACING[a]) for a in range(3)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,11 @@ class Scanner:
         kernel = "sharp" if rng.random() < sharp else "smooth"
         level *= rng.lognormal(0, 0.18) * (1.7 if kernel == "sharp" else 1.0)
         return Scanner(center, kernel, float(rng.choice(slices)), round(float(level), 1), str(rng.choice(phases)))
+
+    def on(self, grid: Grid) -> Scanner:
+        """The same examination reconstructed on this grid: smaller voxels hold fewer photons."""
+        smaller = (2.5 * 2.5 * 3.0 / float(np.prod(grid.spacing))) ** 0.2
+        return replace(self, noise_hu=round(self.noise_hu * smaller, 1))
 
     def facts(self) -> dict[str, Any]:
         """As a table row."""

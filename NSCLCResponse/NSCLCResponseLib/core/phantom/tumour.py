@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .body import TISSUES, Scene
-from .frame import Grid, coverage, ellipsoid, noise, paint, smooth_max
+from .frame import Box, Grid, coverage, ellipsoid, noise, paint, smooth_max
 from .mediastinum import Mediastinum
 from .tubes import thin_tubes_share
 
 KINDS = ("isolated", "spiculated", "pleural", "mediastinal", "necrotic", "ground-glass")
 _SHARES = (0.28, 0.22, 0.16, 0.16, 0.11, 0.07)
 SPATIAL_WEIGHT = 0.75
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,9 @@ def shape_distance(
     ratios /= np.prod(ratios) ** (1 / 3)
     shape = tuple(s.stop - s.start for s in box)
     away = ellipsoid(*turned, radius * ratios)
-    away = away + 0.16 * radius * noise(grid, rng, max(0.75 * radius, 4.0), shape)
-    away += 0.05 * radius * noise(grid, rng, max(0.3 * radius, 3.0), shape)
+    rough = rng.uniform(0.08, 0.24)
+    away = away + rough * radius * noise(grid, rng, max(0.7 * radius, 4.0), shape)
+    away += 0.45 * rough * radius * noise(grid, rng, max(0.3 * radius, 3.0), shape)
     blocks = [scene.distance["cavity"][box] - (4.0 if plan.kind == "pleural" else -1.5)]
     blocks.append(scene.distance["diaphragm"][box] + 1.0)
     blocks.append(-(parts.envelope[box] + (9.0 if plan.kind == "mediastinal" else -1.0)))
