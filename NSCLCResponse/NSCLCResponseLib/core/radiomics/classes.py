@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from .engine import uses_bins
+from .sharing import Binned, sharing_class
+from .textures import Neighbourhood, TextureMatrices
 
 MANY_BINS, TOO_MANY_BINS = 256, 1024
-_RITZ_VECTORS = 8
 
 
 @dataclass
@@ -35,22 +34,14 @@ class Outcome:
         self.failed.update(dict.fromkeys(names, reason))
 
 
-@dataclass(frozen=True)
-class Binned:
-    """The discretised image: levels from 1 inside the region, 0 outside; and the levels that occur."""
-
-    array: np.ndarray
-    levels: np.ndarray
-
-
-def discretise(image: np.ndarray, inside: np.ndarray, setting: dict[str, Any]) -> Binned | str:
+def discretise(image: np.ndarray, around: Neighbourhood, setting: dict[str, Any]) -> Binned | str:
     """PyRadiomics' bins (``binWidth`` from multiples of the width, or ``binCount``), or why there are none.
 
     :param image: (z, y, x).
-    :param inside: boolean, the same shape.
     """
     from radiomics import imageoperations
 
+    inside = around.inside
     values = image[inside]
     ends = np.array([values.min(), values.max()], values.dtype)
     if setting.get("binCount") is None:
@@ -60,29 +51,37 @@ def discretise(image: np.ndarray, inside: np.ndarray, setting: dict[str, Any]) -
             return f"its values would need {needed:.0f} bins of {width:g}; more than {TOO_MANY_BINS} tell nothing"
     edges = imageoperations.getBinEdges(ends, **setting)  # they depend on the smallest and largest value only
     array = np.zeros(image.shape, int)
-    array[inside] = np.digitize(values, edges)
-    return Binned(array, np.flatnonzero(np.bincount(array[inside], minlength=2)))
+    levels = np.digitize(values, edges)
+    array[inside] = levels
+    textures = None
+    if list(setting.get("distances") or [1]) == [1]:
+        textures = TextureMatrices(around, levels, setting.get("gldm_a", 0))
+    return Binned(array, np.flatnonzero(np.bincount(levels)), textures)
 
 
 def compute_classes(
-    image: sitk.Image, mask: sitk.Image, name: str, classes: dict[str, tuple[str, ...]], setting: dict[str, Any]
+    image: sitk.Image,
+    mask: sitk.Image,
+    around: Neighbourhood,
+    what: tuple[str, dict[str, tuple[str, ...]]],
+    setting: dict[str, Any],
 ) -> Outcome:
     """All grey-value features of one image.
 
     :param image: cropped to the region.
     :param mask: unsigned 8-bit, the same grid.
-    :param name: of the image type, put before the features' names.
-    :param classes: feature class → features, without shape.
+    :param around: of the same mask.
+    :param what: name of the image type, put before the features' names; and feature class → features, without shape.
     """
     outcome = Outcome()
+    name, classes = what
     array = sitk.GetArrayViewFromImage(image)
-    inside = sitk.GetArrayViewFromImage(mask) == 1
-    bad = np.count_nonzero(~np.isfinite(array[inside]))
+    bad = np.count_nonzero(~np.isfinite(array[around.inside]))
     if bad:
         names = [f"{name}_{c}_{f}" for c, features in classes.items() for f in features]
         outcome.fail(names, f"{bad} voxels of the region have no finite value in this image")
         return outcome
-    binned = discretise(array, inside, setting)
+    binned = discretise(array, around, setting)
     if isinstance(binned, Binned) and len(binned.levels) and binned.levels[-1] > MANY_BINS:
         outcome.warnings.append(
             f"The {name} image needs {binned.levels[-1]} bins; its texture features may be mostly noise."
@@ -141,58 +140,3 @@ def _why_not_finite(calculator: Any) -> str:
     if levels is not None and len(levels) == 1:
         return "not defined: all voxels of the region fall into one bin"
     return "not defined for this region: its value is not a finite number"
-
-
-@lru_cache(maxsize=16)
-def sharing_class(name: str) -> type:
-    """PyRadiomics' feature class ``name``, taking the bins from its settings instead of making them anew."""
-    from radiomics import getFeatureClasses
-
-    stock = getFeatureClasses()[name]
-
-    class Sharing(stock):  # type: ignore[misc, valid-type]
-        __module__ = stock.__module__  # names its logger
-
-        def _applyBinning(self, matrix: np.ndarray) -> np.ndarray:
-            del matrix
-            binned = self.settings["binned"]
-            self.coefficients["grayLevels"] = binned.levels
-            self.coefficients["Ng"] = int(binned.levels[-1])
-            return binned.array
-
-        if name == "glcm":
-
-            def getMCCFeatureValue(self) -> float:
-                if not self.symmetricalGLCM or not np.isfinite(self.P_glcm).all():
-                    return super().getMCCFeatureValue()
-                return maximal_correlation(self.P_glcm[0], self.coefficients["eps"])
-
-    logging.getLogger(stock.__module__).setLevel(logging.CRITICAL)
-    return Sharing
-
-
-def maximal_correlation(glcm: np.ndarray, eps: float) -> float:
-    """Maximal correlation coefficient, mean over angles: the same as PyRadiomics', by a symmetric eigenproblem.
-
-    PyRadiomics takes the second largest eigenvalue of Q = (P / (px px' + eps)) P from a general solver. Without eps, Q
-    is similar to B² with the symmetric B = P / sqrt(px px'). Q is projected on B's leading eigenvectors, so eps counts
-    as well; what the projection leaves out is of second order in eps.
-
-    :param glcm: (levels, levels, angles), symmetric and normalised for each angle.
-    """
-    if glcm.shape[0] < 2:
-        return 1.0  # flat region, as PyRadiomics defines it
-    matrices = np.moveaxis(glcm, -1, 0)
-    marginal = matrices.sum(axis=2)
-    root = np.sqrt(marginal)
-    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-    symmetric = matrices * inverse[:, :, None] * inverse[:, None, :]
-    product = marginal[:, :, None] * marginal[:, None, :]
-    damped = symmetric * (product / (product + eps))
-    values, vectors = np.linalg.eigh(symmetric)
-    order = np.argsort(-np.abs(values), axis=1)[:, :_RITZ_VECTORS]
-    leading = np.take_along_axis(values, order, axis=1)
-    basis = np.take_along_axis(vectors, order[:, None, :], axis=2)
-    projected = basis.transpose(0, 2, 1) @ damped @ basis * leading[:, None, :]
-    eigenvalues = np.sort(np.linalg.eigvals(projected).real, axis=1)
-    return float(np.mean(np.sqrt(np.maximum(eigenvalues[:, -2], 0.0))))

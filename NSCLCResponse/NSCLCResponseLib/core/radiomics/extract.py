@@ -21,6 +21,7 @@ from .prepare import Prepared, RegionUnusableError, prepare
 from .processes import side_by_side
 from .settings import RadiomicsSettings
 from .shape import compute_shape
+from .textures import Neighbourhood
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,23 @@ def _in_order(
 
 def _tasks(prepared: Prepared, plan: Plan) -> list[Callable[[], Any]]:
     """What can be done side by side, the longest first."""
+    around = neighbourhood(prepared, plan)
     images = sorted(filtered_images(prepared, plan), key=lambda i: not i.name.startswith("log"))
-    tasks: list[Callable[[], Any]] = [lambda i=i: measure(i, prepared, plan) for i in images]
+    tasks: list[Callable[[], Any]] = [lambda i=i: measure(i, prepared, around, plan) for i in images]
     tasks.append(lambda: compute_shape(prepared, plan))
     return tasks
 
 
-def measure(filtered: FilteredImage, prepared: Prepared, plan: Plan) -> Outcome:
+def neighbourhood(prepared: Prepared, plan: Plan) -> Neighbourhood:
+    """The region's geometry for texture, which all image types share."""
+    inside = sitk.GetArrayFromImage(prepared.crop(prepared.mask)) == 1
+    around = Neighbourhood(inside, plan.setting.get("force2Ddimension", 0) if plan.setting.get("force2D") else None)
+    if {"glcm", "glrlm", "gldm", "ngtdm"} & set(plan.classes):
+        _ = around.directions, around.neighbour_counts  # now, before the processes part
+    return around
+
+
+def measure(filtered: FilteredImage, prepared: Prepared, around: Neighbourhood, plan: Plan) -> Outcome:
     """All grey-value features of one image type."""
     classes = {name: features for name, features in plan.classes.items() if not name.startswith("shape")}
     image = filtered.make()
@@ -117,7 +128,8 @@ def measure(filtered: FilteredImage, prepared: Prepared, plan: Plan) -> Outcome:
         size = "×".join(str(n) for n in prepared.image.GetSize())
         outcome.fail(names, f"the filter cannot be applied to the region with its margin ({size} voxels)")
         return outcome
-    return compute_classes(prepared.crop(image), prepared.crop(prepared.mask), filtered.name, classes, filtered.setting)
+    mask = prepared.crop(prepared.mask)
+    return compute_classes(prepared.crop(image), mask, around, (filtered.name, classes), filtered.setting)
 
 
 def _require_overlap(image: sitk.Image, mask: sitk.Image) -> None:
