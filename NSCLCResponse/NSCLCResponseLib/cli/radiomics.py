@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from NSCLCResponseSegmentLib.core.errors import ImageError
+
 from .arguments import absolute, add_case_arguments
 from .console import run_with_bar
 
@@ -12,12 +14,28 @@ from .console import run_with_bar
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = subparsers.add_parser("radiomics", help="features of each lesion and of the tissue around it, as a table")
-    add_case_arguments(parser)
+    add_case_arguments(parser, ct_required=False)
+    parser.add_argument(
+        "--cases",
+        type=absolute,
+        metavar="PATH",
+        help="instead of --ct: many patients, as a CSV (patient, ct, pet, mask, roi) or a folder with one folder each;"
+        " an interrupted run is taken up again",
+    )
     parser.add_argument(
         "--settings", type=absolute, metavar="FILE", help="PyRadiomics parameter file for the CT (default: ct.yaml)"
     )
     parser.add_argument(
         "--pet-settings", type=absolute, metavar="FILE", help="the same for the PET (default: pet.yaml)"
+    )
+    parser.add_argument(
+        "--regions",
+        default="tumour",
+        metavar="NAMES",
+        help="tumour, core, rim, ring3, ring5, ring10 (mm around it), ring5lung (within lung); default: tumour",
+    )
+    parser.add_argument(
+        "--whole-outline", action="store_true", help="one row for the whole outline instead of one for each lesion"
     )
     parser.add_argument("--patient-id", default="", help="identifier for the table (default: the one in the files)")
     parser.add_argument("--out", required=True, type=absolute, metavar="FILE", help="e.g. features.csv")
@@ -27,19 +45,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    arguments = {
-        "ct": args.ct,
-        "series": args.series,
-        "pet": args.pet,
-        "pet_series": args.pet_series,
-        "mask": args.mask,
-        "roi": args.roi,
-        "settings": args.settings,
-        "pet_settings": args.pet_settings,
-        "patient_id": args.patient_id,
-        "out": args.out,
-        "overwrite": args.overwrite,
-    }
+    if bool(args.ct) == bool(args.cases):
+        raise ImageError("Give either --ct (and --mask) for one patient or --cases for many.")
+    names = ("ct", "series", "pet", "pet_series", "mask", "roi", "cases", "settings", "pet_settings", "regions")
+    arguments = {name: getattr(args, name) for name in (*names, "whole_outline", "patient_id", "out", "overwrite")}
     result = run_with_bar("radiomics", arguments)
     sys.stdout.write(result["summary"] + "\n")
-    return 0
+    return 1 if result["failed_cases"] else 0
