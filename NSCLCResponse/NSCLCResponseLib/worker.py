@@ -36,6 +36,7 @@ TASKS = {
     "suv": "NSCLCResponseLib.tasks.suv",
     "phantom": "NSCLCResponseLib.tasks.phantom",
     "train": "NSCLCResponseLib.tasks.train",
+    "radiomics": "NSCLCResponseLib.tasks.radiomics",
 }
 
 
