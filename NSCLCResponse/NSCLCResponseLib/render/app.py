@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from NSCLCResponseSegmentLib.core.errors import DependencyError
 
+from .opengl import APT_COMMAND
+
 if TYPE_CHECKING:
     from trame_slicer.core import SlicerApp
-
-_LIBRARIES = "apt-get install -y libegl1 libgl1 libopengl0 libosmesa6 libgl1-mesa-dri"
 
 
 def new_app() -> SlicerApp:
@@ -22,6 +22,6 @@ def new_app() -> SlicerApp:
     except ImportError as error:
         raise DependencyError(
             f"Scenes and pictures need Slicer's libraries, which cannot be loaded ({error}).",
-            f'Install them with: pip install "trame-slicer[standalone]", and as root: {_LIBRARIES}',
+            f'Install them with: pip install "trame-slicer[standalone]", and as root: {APT_COMMAND}',
         ) from error
     return SlicerApp()

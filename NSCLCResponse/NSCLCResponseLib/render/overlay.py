@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.case import Case
 
 from ..core import wording
-from .views import Picture, render_views
+from .views import PET_SHOWN_SUV, Picture, pet_colours, render_views
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -28,6 +29,7 @@ _EDGES = {"Axial": "RLAP", "Coronal": "RLSI", "Sagittal": "APSI"}
 _AXIS_LETTERS = {"Axial": "IS", "Coronal": "PA", "Sagittal": "LR"}  # towards minus, towards plus in RAS
 _YELLOW, _WHITE, _SOFT, _ORANGE = (255, 214, 90), (245, 245, 245), (190, 198, 208), (255, 178, 92)
 _SCALE_BAR_CM = 5
+_COLOUR_BAR_HEIGHT = 120
 
 
 def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
@@ -49,7 +51,7 @@ def _position_words(picture: Picture) -> str:
     return f"{picture.name}, {letter} {abs(picture.position_mm):.1f} mm"
 
 
-def _annotate_slice(draw: ImageDraw, picture: Picture, left: int, top: int, has_pet: bool) -> None:
+def _annotate_slice(draw: ImageDraw, picture: Picture, left: int, top: int) -> None:
     width, height = VIEW_SIZE
     middle, centre = left + width / 2, top + height / 2
     first, second, third, fourth = _EDGES[picture.name]
@@ -58,14 +60,24 @@ def _annotate_slice(draw: ImageDraw, picture: Picture, left: int, top: int, has_
     _text(draw, (middle, top + 10), third, 24, _YELLOW, "ma")
     _text(draw, (middle, top + height - 10), fourth, 24, _YELLOW, "md")
     _text(draw, (left + 12, top + 10), _position_words(picture), 18, _WHITE)
-    window = "W 1500 L −600 HU" + ("; PET from SUV 2.5 to 10" if has_pet else "")
-    _text(draw, (left + 12, top + height - 10), window, 15, _SOFT, "ld")
+    _text(draw, (left + 12, top + height - 10), "W 1500 L −600 HU", 15, _SOFT, "ld")
     bar = _SCALE_BAR_CM * 10 / picture.mm_per_pixel
     right, y = left + width - 16, top + height - 18
     draw.line([(right - bar, y), (right, y)], fill=_WHITE, width=3)
     for x in (right - bar, right):
         draw.line([(x, y - 6), (x, y + 6)], fill=_WHITE, width=2)
     _text(draw, (right - bar / 2, y - 8), f"{_SCALE_BAR_CM} cm", 15, _WHITE, "md")
+
+
+def _colour_bar(draw: ImageDraw, colours: np.ndarray, left: int, top: int) -> None:
+    """Which colour is which SUV, at the right edge of a view; ``colours`` as :func:`.views.pet_colours`."""
+    right, low = left + VIEW_SIZE[0] - 18, top + 60 + len(colours)
+    for row, colour in enumerate(colours):
+        draw.line([(right - 14, low - row), (right, low - row)], fill=tuple(round(c) for c in colour))
+    draw.rectangle([right - 15, low - len(colours), right + 1, low + 1], outline=(0, 0, 0))
+    for suv, y in zip(PET_SHOWN_SUV, (low, low - len(colours)), strict=True):
+        _text(draw, (right - 22, y), f"{suv:g}", 15, _WHITE, "rm")
+    _text(draw, (right, low - len(colours) - 12), "PET SUVbw", 15, _WHITE, "rd")
 
 
 def _header(draw: ImageDraw, result: Mapping[str, Any] | None, case: Case, width: int) -> None:
@@ -75,9 +87,11 @@ def _header(draw: ImageDraw, result: Mapping[str, Any] | None, case: Case, width
         _text(draw, (width - 16, 28), "Research use only", 20, _ORANGE, "ra")
         return
     prediction = result["prediction"]
-    draw.text((16, 8), f"{prediction['probability']:.2f}", fill=_WHITE, font=_font(54, bold=True))
-    _text(draw, (150, 14), f"Probability of response: {prediction['verdict']}", 22, _WHITE)
-    _text(draw, (150, 48), f"{case.patient_id or 'Patient not named'}   {wording.tumour_words(result)}", 18, _SOFT)
+    number, font = f"{prediction['probability']:.2f}", _font(54, bold=True)
+    draw.text((16, 8), number, fill=_WHITE, font=font)
+    left = 16 + draw.textlength(number, font=font) + 24
+    _text(draw, (left, 14), f"Probability of response: {prediction['verdict']}", 22, _WHITE)
+    _text(draw, (left, 48), f"{case.patient_id or 'Patient not named'}   {wording.tumour_words(result)}", 18, _SOFT)
     _text(draw, (width - 16, 14), "Research use only", 22, _ORANGE, "ra")
     label = f"{prediction['signature_name']}. {_first_sentence(prediction['label'])}"
     _text(draw, (width - 16, 48), label, 18, _ORANGE, "ra")
@@ -118,7 +132,9 @@ def render_overlay(
         left, top = (index % 2) * (width + _GAP), _HEADER_HEIGHT + _GAP + (index // 2) * (height + _GAP)
         canvas.paste(Image.fromarray(picture.pixels), (left, top))
         if picture.mm_per_pixel is not None:
-            _annotate_slice(draw, picture, left, top, case.pet is not None)
+            _annotate_slice(draw, picture, left, top)
+            if nodes.pet is not None:
+                _colour_bar(draw, pet_colours(nodes.pet, _COLOUR_BAR_HEIGHT), left, top)
         else:
             _text(draw, (left + 12, top + 10), "3D: tumour" + (" and lungs" if lungs is not None else ""), 18, _WHITE)
     canvas.save(out_png, optimize=False)

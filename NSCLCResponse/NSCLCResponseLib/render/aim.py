@@ -1,0 +1,124 @@
+"""Where the tumour and the body lie, and the lungs as a surface: what the views are aimed by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from NSCLCResponseSegmentLib.core.errors import SegmentationError
+from NSCLCResponseSegmentLib.core.lesions import label_lesions
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScene
+
+_BODY_HU = -300.0
+_COARSE_MM = 6.0
+_OPENING_VOXELS = 2  # 12 mm: tables and blankets are thinner, necks and arms are not
+_LUNG_COLOUR, _LUNG_OPACITY = (0.62, 0.76, 0.88), 0.2
+
+
+def inside_points_ras(mask: sitk.Image) -> np.ndarray:
+    """RAS coordinates, (n, 3), of all voxels inside."""
+    k, j, i = np.nonzero(sitk.GetArrayViewFromImage(mask))
+    direction = np.array(mask.GetDirection()).reshape(3, 3)
+    index = np.stack([i, j, k], axis=1) * np.array(mask.GetSpacing())
+    return (index @ direction.T + np.array(mask.GetOrigin())) * np.array([-1.0, -1.0, 1.0])
+
+
+def largest_section_ras(mask: sitk.Image) -> tuple[float, float, float]:
+    """The RAS positions of the sagittal, coronal and axial planes that cut most of the largest lesion.
+
+    :raises SegmentationError: the mask is empty.
+    """
+    lesion = _largest_lesion(mask)
+    points = inside_points_ras(lesion)
+    steps = np.abs(np.array(mask.GetDirection()).reshape(3, 3)) @ np.array(mask.GetSpacing())
+    planes = []
+    for axis in range(3):
+        start = points[:, axis].min()
+        counts = np.bincount(np.round((points[:, axis] - start) / steps[axis]).astype(int))
+        planes.append(float(start + counts.argmax() * steps[axis]))
+    return planes[0], planes[1], planes[2]
+
+
+def _largest_lesion(mask: sitk.Image) -> sitk.Image:
+    inside = np.argwhere(sitk.GetArrayViewFromImage(mask))
+    if not len(inside):
+        raise SegmentationError("There is no tumour to show.", "Outline the tumour first.")
+    first, last = inside.min(axis=0)[::-1], inside.max(axis=0)[::-1]
+    part = sitk.RegionOfInterest(mask, (last - first + 1).tolist(), first.tolist())
+    labelled, _ = label_lesions(part)
+    return labelled == 1
+
+
+def coarse_body(ct: sitk.Image) -> sitk.Image:
+    """The soft tissue of the patient without table and clothes, on a grid of about 6 mm; 0 or 1.
+
+    The whole image where nothing as large as a body is in it.
+    """
+    shrink = [max(1, round(_COARSE_MM / s)) for s in ct.GetSpacing()]
+    solid = sitk.Shrink(ct, shrink) > _BODY_HU
+    opened = sitk.BinaryMorphologicalOpening(solid, [_OPENING_VOXELS] * 2 + [1])
+    if not sitk.GetArrayViewFromImage(opened).any():
+        return solid * 0 + 1
+    return sitk.RelabelComponent(sitk.ConnectedComponent(opened)) == 1
+
+
+def box_ras(body: sitk.Image, mask: sitk.Image) -> np.ndarray:
+    """(2, 3): the corners of the box around body and tumour, so that views are not filled with air."""
+    points = np.concatenate([inside_points_ras(body), inside_points_ras(mask)])
+    return np.stack([points.min(axis=0), points.max(axis=0)])
+
+
+def lungs_within(lungs: sitk.Image, body: sitk.Image) -> sitk.Image:
+    """The parts of a lung mask that mostly have body in front, behind, right and left of them; a hollow table has not.
+
+    Both LPS-oriented, so that the array's axes are (z, y, x) of the body.
+    """
+    from scipy import ndimage
+
+    tissue = sitk.Resample(body, lungs, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
+    array = sitk.GetArrayFromImage(tissue) > 0
+    between = np.ones_like(array)
+    for axis in (1, 2):
+        before = np.logical_or.accumulate(array, axis=axis)
+        after = np.flip(np.logical_or.accumulate(np.flip(array, axis), axis=axis), axis)
+        between &= before & after
+    pieces, count = ndimage.label(sitk.GetArrayViewFromImage(lungs))
+    shares = ndimage.mean(between, pieces, np.arange(1, count + 1))
+    kept = np.isin(pieces, 1 + np.flatnonzero(np.asarray(shares) > 0.5))
+    image = sitk.GetImageFromArray(kept.astype(np.uint8))
+    image.CopyInformation(lungs)
+    return image
+
+
+def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> None:
+    """Faint lungs for orientation in 3D; ``body`` as :func:`coarse_body`."""
+    import vtk
+    from slicer import vtkMRMLModelNode
+
+    from NSCLCResponseSegmentLib.mrml.volumes import geometry_matrix, to_vtk_image
+
+    smooth = sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs_within(lungs, body), sitk.sitkFloat32), 3.0)
+    surface = vtk.vtkFlyingEdges3D()
+    surface.SetInputData(to_vtk_image(smooth))
+    surface.SetValue(0, 0.5)
+    place = vtk.vtkTransform()
+    place.SetMatrix(geometry_matrix(lungs))
+    placed = vtk.vtkTransformPolyDataFilter()
+    placed.SetTransform(place)
+    placed.SetInputConnection(surface.GetOutputPort())
+    placed.Update()
+    node = vtkMRMLModelNode()
+    node.SetName("Lungs")
+    node.SetAndObservePolyData(placed.GetOutput())
+    scene.AddNode(node)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetColor(*_LUNG_COLOUR)
+    display.SetOpacity(_LUNG_OPACITY)
+    display.SetScalarVisibility(False)
+    display.SetBackfaceCulling(False)
+    display.SetVisibility2D(False)
