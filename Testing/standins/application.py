@@ -1,17 +1,16 @@
-"""``slicer.app``, ``slicer.modules``, the scripted module base classes, translation and packaging; installs it all."""
+"""``slicer.app``, the base classes of scripted modules, translation and packaging; installs all stand-ins."""
 
-# ruff: noqa: N801, N815, ARG005, E731
-from __future__ import annotations
-
-import importlib
-import os
+# ruff: noqa: N815, ARG005, E731
 import sys
 import types
+import unittest
 from pathlib import Path
 from typing import Any
 
 import slicer
 import slicer.util
+from packaging.requirements import Requirement
+from PySide6.QtCore import QObject, Signal
 
 from . import ctk_widgets, mrml_widgets, pythonqt
 
@@ -19,35 +18,29 @@ calls: list[tuple[str, Any]] = []  # what the panels asked the application to do
 installed: set[str] = set()  # Python packages that pip_check finds
 
 
-class Application(pythonqt.PythonQtStyle, pythonqt.QtCore.QObject):
+class Application(pythonqt.PythonQtStyle, QObject):
     """What the panels ask of ``slicer.app``."""
 
-    startupCompleted = pythonqt.QtCore.Signal()
-    moduleAboutToBeUnloaded = pythonqt.QtCore.Signal(str)
+    startupCompleted = Signal()
+    moduleAboutToBeUnloaded = Signal(str)
+    effectRegistered = Signal(str)  # of qSlicerSegmentEditorEffectFactory, which this object stands for, too
+    applicationName = "Slicer"
+    layoutManager = overrideCursor = lambda self: None
+    applicationLogic = lambda self: self._logic
+    testingEnabled = lambda self: False
+    moduleManager = lambda self: self
+    processEvents = lambda self: pythonqt.qt.app.processEvents()
+    translate = lambda self, _context, text: text
 
     def __init__(self) -> None:
         super().__init__()
         self._logic = slicer.vtkSlicerApplicationLogic()
         self._logic.SetMRMLScene(slicer.mrmlScene)
 
-    applicationName = "Slicer"
-    layoutManager = lambda self: None
-    applicationLogic = lambda self: self._logic
-    testingEnabled = lambda self: False
-    topLevelWidgets = lambda self: []
-    overrideCursor = lambda self: None
-    moduleManager = lambda self: self
-    processEvents = lambda self: pythonqt.application().processEvents()
-    translate = lambda self, _context, text: text
-
-
-class ModuleParent(mrml_widgets.qMRMLWidget):
-    """The widget that Slicer gives to a module's widget; ``isEntered`` is a property of it."""
-
-    isEntered = ctk_widgets.qt_property(bool, "isEntered", False)
-
 
 class ScriptedLoadableModule:
+    """What Slicer's class of this name does as far as the modules need it; so with the two below."""
+
     def __init__(self, parent: Any) -> None:
         self.parent, self.moduleName = parent, type(self).__name__
 
@@ -60,10 +53,8 @@ class ScriptedLoadableModuleWidget:
     def resourcePath(self, name: str) -> str:
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / name)
 
-    def setup(self) -> None: ...
-
-    def onReload(self) -> None:
-        calls.append(("reload", self.moduleName))
+    setup = cleanup = lambda self: None
+    onReload = lambda self: slicer.util.reloadScriptedModule(self.moduleName)
 
 
 class ScriptedLoadableModuleLogic:
@@ -73,79 +64,50 @@ class ScriptedLoadableModuleLogic:
     def getParameterNode(self) -> Any:
         node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
         if node is None:
-            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-            node.UnRegister(None)
+            node = slicer.vtkMRMLScriptedModuleNode()
             node.SetSingletonTag(self.moduleName)
-            node.SetName(self.moduleName)
             node = slicer.mrmlScene.AddNode(node)
         return node
 
 
-def _module(name: str, **content: Any) -> types.ModuleType:
+def _module(name: str, **content: Any) -> None:
     module = types.ModuleType(name)
-    module.__dict__.update(content)
-    sys.modules[name] = module
-    setattr(slicer, name.partition(".")[2], module)
-    return module
+    vars(module).update(content)
+    sys.modules[f"slicer.{name}"] = module
+    setattr(slicer, name, module)
 
 
-def _requirements(path: Path) -> list[Any]:
-    from packaging.requirements import Requirement
-
-    lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-
-
-def open_module(name: str) -> Any:
-    """Load a module's entry file as Slicer does, make its widget, and enter it."""
-    module = importlib.import_module(name)
-    parent = ModuleParent()
-    pythonqt.QtWidgets.QVBoxLayout(parent)
-    parent.setMRMLScene(slicer.mrmlScene)
-    slicer.util.modulePath = lambda module_name: sys.modules[module_name].__file__
-    widget = getattr(module, f"{name}Widget")(parent)
-    widget.setup()
-    parent.isEntered = True
-    widget.enter()
-    return widget
+def _install_packaging() -> None:
+    lines = lambda path: Path(path).read_text(encoding="utf-8").splitlines()
+    load = lambda path: [Requirement(line) for line in lines(path) if not line.startswith("#")]
+    ensure = lambda requirements, **options: calls.append(("pip_ensure", (requirements, options)))
+    check = lambda requirement: requirement.name in installed
+    _module("packaging", load_requirements=load, pip_check=check, pip_ensure=ensure)
 
 
 def install() -> None:
-    """Make ``import qt``, ``ctk`` and the missing parts of ``slicer`` give the stand-ins."""
-    if "qt" in sys.modules:
-        return
+    """Make ``import qt``, ``ctk`` and the missing parts of ``slicer`` give the stand-ins; to be done once."""
     pythonqt.install()
     ctk_widgets.install()
     mrml_widgets.install()
     slicer.mrmlScene = slicer.vtkMRMLScene()
     slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLSegmentEditorNode())
-    slicer.app = Application()
-    slicer.modules = types.SimpleNamespace()
-    slicer.util.selectModule = lambda name: calls.append(("selectModule", name))
-    slicer.util.openAddDataDialog = lambda: calls.append(("openAddDataDialog", None))
-    slicer.util.setSliceViewerLayers = lambda **layers: calls.append(("setSliceViewerLayers", layers))
-    slicer.util.showStatusMessage = lambda text, _msec=0: calls.append(("showStatusMessage", text))
-    slicer.util.mainWindow = lambda: None
+    slicer.app, slicer.modules, window = Application(), types.SimpleNamespace(), pythonqt.qt.QMainWindow()
+    slicer.qSlicerSegmentEditorEffectFactory = types.SimpleNamespace(instance=lambda: slicer.app)
+    slicer.util.mainWindow = lambda: window
+    slicer.util.modulePath = lambda name: sys.modules[name].__file__
     slicer.util.getModuleLogic = lambda name: getattr(sys.modules[name], f"{name}Logic")()
-    if os.environ.get("SLICER_SOURCE"):
-        for name in ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox"):
-            setattr(slicer, name, type(name, (), {}))
-        slicer.__path__.append(str(Path(os.environ["SLICER_SOURCE"]) / "Base" / "Python" / "slicer"))
-        for name in ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper", "packaging"):
-            importlib.import_module(f"slicer.{name}")
-        return
+    for name in ("selectModule", "openAddDataDialog", "setSliceViewerLayers", "showStatusMessage"):
+        setattr(slicer.util, name, lambda *args, n=name, **options: calls.append((n, options or args)))
+    _install_modules()
+
+
+def _install_modules() -> None:
     from . import parameter_nodes
 
     bases = (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic)
-    import unittest
-
-    names = {base.__name__: base for base in bases}
-    _module("slicer.ScriptedLoadableModule", ScriptedLoadableModuleTest=unittest.TestCase, **names)
-    _module("slicer.i18n", tr=lambda text: text, translate=lambda _context, text: text)
-    _module("slicer.parameterNodeWrapper", **vars(parameter_nodes))
-    _module(
-        "slicer.packaging",
-        load_requirements=_requirements,
-        pip_check=lambda requirement: requirement.name in installed,
-        pip_ensure=lambda requirements, **options: calls.append(("pip_ensure", (requirements, options))),
-    )
+    named = {base.__name__: base for base in bases}
+    _module("ScriptedLoadableModule", ScriptedLoadableModuleTest=unittest.TestCase, **named)
+    _module("i18n", tr=lambda text: text, translate=lambda _context, text: text)
+    _module("parameterNodeWrapper", **vars(parameter_nodes))
+    _install_packaging()

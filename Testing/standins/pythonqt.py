@@ -1,8 +1,6 @@
-"""``qt`` as PythonQt offers it: properties as attributes, signals by signature, Designer's files with custom widgets."""
+"""``qt`` as PythonQt offers it: properties as attributes, signals by signature, Designer's custom widgets."""
 
 # ruff: noqa: E731, S314 the files that are read are our own
-from __future__ import annotations
-
 import re
 import sys
 import types
@@ -32,11 +30,7 @@ class PythonQtStyle:
         if name == "name":
             QtCore.QObject.setObjectName(self, value)
             return
-        meta = QtCore.QObject.metaObject(self)
-        index = meta.indexOfProperty(name)
-        if index >= 0:
-            if not meta.property(index).isWritable():
-                raise AttributeError(f"property '{name}' is not writable")
+        if QtCore.QObject.metaObject(self).indexOfProperty(name) >= 0:
             QtCore.QObject.setProperty(self, name, value)
         elif name.startswith("_"):
             super().__setattr__(name, value)
@@ -45,17 +39,14 @@ class PythonQtStyle:
 
     def _signal(self, signature: str) -> str:
         plain = _VTK_ARGUMENT.sub("PyObject", signature)
-        meta = QtCore.QObject.metaObject(self)
-        if meta.indexOfSignal(plain) < 0:
+        if QtCore.QObject.metaObject(self).indexOfSignal(plain) < 0:
             raise ValueError(f"{type(self).__name__} has no signal '{signature}'")
         return QtCore.SIGNAL(plain)
 
     def connect(self, signature: str, slot: Any) -> bool:
-        """PythonQt's ``connect``; an unknown signal is an error."""
         return QtCore.QObject.connect(self, self._signal(signature), slot)
 
     def disconnect(self, signature: str, slot: Any) -> bool:
-        """PythonQt's ``disconnect``."""
         return QtCore.QObject.disconnect(self, self._signal(signature), slot)
 
 
@@ -63,11 +54,8 @@ class _QtModule(types.ModuleType):
     """Makes the PythonQt form of a class when it is asked for first, always the same one afterwards."""
 
     def __getattr__(self, name: str) -> Any:
-        for module in (QtWidgets, QtGui, QtCore):
-            found = getattr(module, name, None)
-            if found is not None:
-                break
-        else:
+        found = next((getattr(m, name) for m in (QtWidgets, QtGui, QtCore) if hasattr(m, name)), None)
+        if found is None:
             raise AttributeError(f"module 'qt' has no attribute '{name}'")
         if isinstance(found, type) and issubclass(found, QtCore.QObject):
             found = type(name, (PythonQtStyle, found), {"__module__": "qt"})
@@ -82,7 +70,6 @@ class QUiLoader(QtUiTools.QUiLoader):
     """Creates the widgets of a ``.ui`` file as our classes and makes its connections."""
 
     def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> Any:
-        """A class without a designer plugin becomes a plain QWidget, as in Qt, here with an error instead."""
         if class_name in CUSTOM_WIDGETS:
             widget = CUSTOM_WIDGETS[class_name](parent)
         elif class_name.startswith(("qMRML", "ctk", "qSlicer")):
@@ -93,7 +80,6 @@ class QUiLoader(QtUiTools.QUiLoader):
         return widget
 
     def load(self, file: QtCore.QFile) -> Any:
-        """Load from an open QFile, as ``slicer.util.loadUI`` passes it."""
         tree = ElementTree.fromstring(bytes(file.readAll()))
         connections = tree.find("connections")
         wanted = [{part.tag: part.text for part in c} for c in connections]
@@ -109,14 +95,8 @@ class QUiLoader(QtUiTools.QUiLoader):
         return widget
 
 
-def application() -> QtWidgets.QApplication:
-    """The one application object."""
-    return QtWidgets.QApplication.instance() or QtWidgets.QApplication(["tests"])
-
-
 def install() -> None:
     """Make ``import qt`` give the stand-in."""
-    application()
+    qt.app = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["tests"])
     qt.QUiLoader = QUiLoader
-    qt.Signal, qt.Slot = QtCore.Signal, QtCore.Slot
     sys.modules["qt"] = qt

@@ -1,0 +1,250 @@
+"""Both panels' life in Slicer, on stand-ins for its Qt (see ``standins`` for what that does not prove)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from support.panels import LIBRARIES, ROOT, Desktop, erase_half
+
+
+@pytest.fixture(scope="module")
+def a_desktop(tmp_path_factory):
+    """Slicer's application as the panels see it."""
+    pytest.importorskip("PySide6")
+    desktop = Desktop(tmp_path_factory.mktemp("pictures"))
+    for name in reversed(LIBRARIES):
+        desktop.open(name)
+    yield desktop
+    desktop.close()
+
+
+@pytest.fixture
+def both(a_desktop):
+    """The widgets of segmentation and response module in an empty scene."""
+    a_desktop.clear()
+    return a_desktop.widget("NSCLCResponseSegment"), a_desktop.widget("NSCLCResponse")
+
+
+@pytest.fixture
+def a_small_case(both):
+    """CT node and segmentation node of an 8 mL cube, chosen in both panels."""
+    from NSCLCResponseSegmentLib.gui.self_test import small_case
+
+    ct, segmentation = small_case()
+    for widget in both:
+        widget.panel.parameters.ct = ct
+        widget.panel.parameters.segmentation = segmentation
+    return ct, segmentation
+
+
+def test_the_stand_ins_stay_small():
+    files = list((ROOT / "Testing" / "standins").glob("*.py"))
+    assert len(files) > 4
+    assert sum(len(f.read_text(encoding="utf-8").splitlines()) for f in files) < 600
+
+
+@pytest.mark.parametrize("module", LIBRARIES)
+def test_the_self_test_that_runs_in_slicer_passes_here(both, module):
+    """The response module's needs a signature, as every installation has one."""
+    tests = sys.modules[module].__dict__[f"{module}Test"]
+    if not list((ROOT / "Resources" / "Signatures").glob("*/signature.json")) and module == "NSCLCResponse":
+        pytest.skip("no signature is shipped yet")
+    case = tests("test_panel")
+    case.setUp()
+    import slicer
+
+    panel = {w.moduleName: w.panel for w in both}[module]
+    slicer.util.getModuleWidget = lambda _name: types.SimpleNamespace(panel=panel)
+    case.delayDisplay = lambda _text: None
+    case.test_panel()
+
+
+def test_choices_are_kept_in_the_scene_and_found_again(a_desktop, both, a_small_case, tmp_path):
+    segment, response = both
+    ct, segmentation = a_small_case
+    segment.panel.ui.maskRoiEdit.text = "GTV-1"
+    response.panel.ui.commentEdit.text = "second reading"
+    response.panel.parameters.clinical = {"age": "61"}
+    scene = a_desktop.slicer.mrmlScene
+    assert scene.WriteToMRB(str(tmp_path / "case.mrb"), None)
+    a_desktop.clear()
+    assert segment.panel.parameters.ct is None
+    assert segment.panel.ui.maskRoiEdit.text == ""
+    assert scene.ReadFromMRB(str(tmp_path / "case.mrb"), True)
+    a_desktop.process()
+    assert segment.panel.parameters.ct.GetName() == ct.GetName()
+    assert segment.panel.ui.segmentationSelector.currentNode().GetName() == segmentation.GetName()
+    assert segment.panel.ui.maskRoiEdit.text == "GTV-1"
+    assert response.panel.ui.commentEdit.text == "second reading"
+    assert dict(response.panel.parameters.clinical) == {"age": "61"}
+
+
+def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_small_case):
+    segment, _ = both
+    editor, (ct, segmentation) = segment.panel.ui.segmentEditor, a_small_case
+    assert editor.segmentationNode() is segmentation
+    assert editor.sourceVolumeNode() is ct
+    assert editor._shortcuts
+    tag = editor._settings.GetSingletonTag()
+    assert tag == "SegmentEditor"
+    a_desktop.leave(segment)
+    assert not editor._shortcuts
+    assert not editor._observing
+    assert segment.panel.parameters is None
+    a_desktop.enter(segment)
+    assert editor._shortcuts
+    a_desktop.clear()
+    assert editor.segmentationNode() is None
+    assert editor._settings is a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+
+
+def test_shortcuts_live_only_while_the_module_is_shown(a_desktop, both):
+    segment, _ = both
+    window = a_desktop.slicer.util.mainWindow()
+    from PySide6.QtGui import QShortcut
+
+    def keys() -> set[str]:
+        return {s.key.toString() for s in window.findChildren(QShortcut)}
+
+    assert {"Shift+C", "Shift+O"} <= keys()
+    a_desktop.leave(segment)
+    a_desktop.process()
+    assert not {"Shift+C", "Shift+O"} & keys()
+    a_desktop.enter(segment)
+
+
+def test_a_disabled_button_says_why_and_an_outline_enables_it(both, a_small_case):
+    segment, response = both
+    ui, parameters = segment.panel.ui, segment.panel.parameters
+    assert not ui.outlineButton.enabled
+    assert "click inside the tumour" in ui.outlineButton.toolTip
+    ui.methodComboBox.currentIndex = 1
+    assert "file" in ui.outlineButton.toolTip
+    assert ui.fileFrame.isVisibleTo(segment.parent)
+    assert not ui.clickFrame.isVisibleTo(segment.parent)
+    ui.maskFileEdit.text = "tumour.nii.gz"
+    assert ui.outlineButton.enabled
+    parameters.ct = None
+    assert ui.outlineButton.toolTip == "Choose the CT first"
+    assert not response.panel.ui.signButton.enabled
+    assert response.panel.ui.signButton.toolTip == "Predict first"
+
+
+def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_case):
+    from NSCLCResponseSegmentLib.gui import lesions
+
+    segment, _ = both
+    table = segment.panel.ui.lesionTable
+    slice_node = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode")
+    assert table.model().item(0, 1).text() == "8.0"
+    erase_half(a_small_case[1])
+    a_desktop.process(lesions._QUIET_MS / 1000 + 0.2)
+    assert table.model().item(0, 1).text() == "4.0"
+    table.clicked.emit(table.model().index(0, 0))
+    centre = [slice_node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
+    assert centre == pytest.approx(segment.panel.lesions.lesions[0].centre_ras, abs=1e-3)
+
+
+def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_case):
+    segment, _ = both
+    ui, panel = segment.panel.ui, segment.panel
+    interaction = a_desktop.slicer.app.applicationLogic().GetInteractionNode()
+    panel._start_outline = lambda: None  # a worker is not wanted here
+    assert not ui.excludeButton.enabled
+    ui.placeButton.click()
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    panel.parameters.clicks.AddControlPointWorld(1.0, 2.0, 3.0)
+    a_desktop.process()
+    assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+    assert panel.inside.points() == [(1.0, 2.0, 3.0)]
+    assert ui.excludeButton.enabled
+    ui.excludeButton.click()
+    panel.parameters.exclusions.AddControlPointWorld(4.0, 5.0, 6.0)
+    a_desktop.process()
+    assert "1 inside, 1 outside" in ui.clickNote.text
+    ui.clearButton.click()
+    assert panel.inside.points() == panel.outside.points() == []
+
+
+def test_dependencies_are_explained_asked_for_and_kept_in_bounds(a_desktop, both, monkeypatch):
+    from PySide6.QtWidgets import QMessageBox
+
+    from NSCLCResponseSegmentLib.core.errors import DependencyError
+    from NSCLCResponseSegmentLib.gui import dependencies
+
+    monkeypatch.setattr(dependencies, "_is_installed", lambda module: module != "torch")
+    with pytest.raises(DependencyError, match="extension PyTorch"):
+        dependencies.ensure_dependencies()
+    monkeypatch.setattr(dependencies, "_is_installed", lambda _module: True)
+    missing = []
+    monkeypatch.setattr(a_desktop.slicer.packaging, "pip_check", lambda r: r.name not in missing)
+    dependencies.ensure_dependencies()
+    missing.extend(["monai", "psutil"])
+    a_desktop.answers.append(QMessageBox.StandardButton.Cancel)
+    with pytest.raises(DependencyError, match="missing"):
+        dependencies.ensure_dependencies()
+    assert "monai, psutil" in a_desktop.messages[-1]["text"]
+    asked: list[tuple] = []
+    monkeypatch.setattr(
+        a_desktop.slicer.packaging,
+        "pip_ensure",
+        lambda requirements, **options: asked.append((requirements, Path(options["constraints"]).read_text())),
+    )
+    dependencies.ensure_dependencies(torch=False)
+    (requirements, constraints), *_ = asked
+    assert [r.name for r in requirements] == ["psutil"], "monai would bring a PyTorch of pip's choice"
+    assert "numpy==" in constraints
+    assert "SimpleITK==" in constraints
+
+
+def test_requirements_of_slicer_agree_with_those_of_the_wheel():
+    import tomllib
+    from packaging.requirements import Requirement
+
+    listed = (ROOT / "NSCLCResponseSegment" / "Resources" / "requirements.txt").read_text(encoding="utf-8")
+    in_slicer = {Requirement(x).name: x for x in listed.splitlines() if x and not x.startswith("#")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wheel = {Requirement(x).name: x for x in project["dependencies"]}
+    brought_by_slicer = {"numpy", "SimpleITK", "torch", "pyradiomics"}
+    assert set(in_slicer) == set(wheel) - brought_by_slicer
+    assert {n: x for n, x in wheel.items() if n in in_slicer} == in_slicer
+
+
+def test_sample_data_is_registered(both, monkeypatch):
+    registered = []
+    logic = types.SimpleNamespace(registerCustomSampleDataSource=lambda **source: registered.append(source))
+    monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
+    sys.modules["NSCLCResponseSegment"].registerSampleData()
+    assert [s["sampleName"] for s in registered] == ["NSCLCSimulatedPatient", "LUNG1-001"]
+    for source in registered:
+        assert Path(source["thumbnailFileName"]).is_file()
+        assert source["uris"].startswith("https://")
+        assert callable(source["customDownloader"])
+
+
+@pytest.mark.parametrize("module", LIBRARIES)
+def test_reload_takes_the_libraries_anew(tmp_path, module):
+    """Slicer's own ``reloadScriptedModule``; in a process of its own, since it takes modules away from everybody."""
+    code = f"""
+import sys; sys.path.insert(0, "Testing")
+from pathlib import Path
+from support.panels import Desktop
+desktop = Desktop(Path({str(tmp_path)!r}))
+widget = desktop.open("{module}")
+from NSCLCResponseSegmentLib.gui.self_test import small_case
+widget.panel.parameters.ct, _ = small_case()
+before = widget.panel
+widget.onReload()
+after = desktop.widget("{module}").panel
+assert type(after) is not type(before) and type(after).__name__ == type(before).__name__
+assert before.parameters is None and not before.Observations
+assert after.parameters.ct.GetName() == "Test CT"
+desktop.close()
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
