@@ -44,14 +44,19 @@ def auc_interval(outcome: np.ndarray, score: np.ndarray, seed: int = 0, repeats:
     """
     import numpy as np
 
-    outcome, score = np.asarray(outcome), np.asarray(score, dtype=float)
+    outcome = np.asarray(outcome)
+    values, place = np.unique(np.asarray(score, dtype=float), return_inverse=True)
     random = np.random.default_rng(seed)
-    sides = [np.flatnonzero(outcome == value) for value in (0, 1)]
-    drawn = []
-    for _ in range(repeats):
-        rows = np.concatenate([random.choice(side, len(side)) for side in sides])
-        drawn.append(auc(outcome[rows], score[rows]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    counts = []  # how often each score was drawn, (repeats, scores), for non-responders and responders
+    for side in (0, 1):
+        rows = place[outcome == side]
+        drawn = random.integers(0, len(rows), (repeats, len(rows)))
+        offsets = np.arange(repeats)[:, None] * len(values)
+        drawn_places = (rows[drawn] + offsets).ravel()
+        counts.append(np.bincount(drawn_places, minlength=repeats * len(values)).reshape(repeats, -1))
+    below = np.cumsum(counts[0], axis=1) - counts[0] / 2
+    areas = np.sum(counts[1] * below, axis=1) / (np.sum(outcome == 0) * np.sum(outcome == 1))
+    low, high = np.quantile(areas, [0.025, 0.975])
     return Interval(auc(outcome, score), float(low), float(high))
 
 

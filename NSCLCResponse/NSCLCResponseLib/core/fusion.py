@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 PET_PARTS = {"radiomics_pet", "cnn"}  # parts whose logit (also) exists with a PET
-_RIDGE = 0.5  # pull of each weight to zero, in units of one patient's log-likelihood
+RIDGE = 0.5  # pull of each weight to zero, in units of one patient's log-likelihood
+_NO_RIDGE = 1e-3  # only so that separable data has an answer
 MIN_PER_CLASS = 8  # fewer responders or non-responders than this carry no rule
 
 
@@ -75,7 +76,7 @@ def choose_rule(rules: Sequence[FusionRule], available: set[str]) -> FusionRule 
     return max(fitting, key=lambda r: (len(r.parts), r.pet, r.patients), default=None)
 
 
-def fit_weights(logits: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, float]:
+def fit_weights(logits: np.ndarray, outcome: np.ndarray, ridge: float = RIDGE) -> tuple[np.ndarray, float]:
     """Weights (not below zero) and intercept of a logistic fusion with a small ridge.
 
     A negative weight would let a part argue against its own verdict, which nobody could explain; correlated parts
@@ -92,9 +93,9 @@ def fit_weights(logits: np.ndarray, outcome: np.ndarray) -> tuple[np.ndarray, fl
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         z = x @ theta[:-1] + theta[-1]
-        value = np.sum(np.logaddexp(0, z) - y * z) + _RIDGE * np.sum(theta[:-1] ** 2)
+        value = np.sum(np.logaddexp(0, z) - y * z) + ridge * np.sum(theta[:-1] ** 2)
         residual = _expit(z) - y
-        return value, np.append(x.T @ residual + 2 * _RIDGE * theta[:-1], residual.sum())
+        return value, np.append(x.T @ residual + 2 * ridge * theta[:-1], residual.sum())
 
     start = np.zeros(x.shape[1] + 1)
     bounds = [(0, None)] * x.shape[1] + [(None, None)]
@@ -110,7 +111,7 @@ def fit_platt(fused: np.ndarray, outcome: np.ndarray) -> tuple[float, float]:
     """
     import numpy as np
 
-    weights, offset = fit_weights(np.asarray(fused, dtype=float)[:, None], np.asarray(outcome))
+    weights, offset = fit_weights(np.asarray(fused, dtype=float)[:, None], np.asarray(outcome), _NO_RIDGE)
     return float(weights[0]), offset
 
 

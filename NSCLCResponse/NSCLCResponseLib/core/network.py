@@ -69,7 +69,7 @@ def build_network(spec: NetworkSpec) -> torch.nn.Module:
 
         def forward(self, patch: torch.Tensor) -> torch.Tensor:
             maps = self.stages(patch)
-            mask = torch.nn.functional.adaptive_avg_pool3d(patch[:, -1:], maps.shape[2:])
+            mask = torch.nn.functional.adaptive_avg_pool3d(patch[:, -1:].clamp(0, 1), maps.shape[2:])
             weight = mask / mask.sum(dim=(2, 3, 4), keepdim=True).clamp_min(1e-6)
             mean = (maps * weight).sum(dim=(2, 3, 4), keepdim=True)
             deviation = ((maps - mean) ** 2 * weight).sum(dim=(2, 3, 4)).add(1e-6).sqrt()

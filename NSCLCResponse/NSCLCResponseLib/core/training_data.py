@@ -79,7 +79,7 @@ def collect(
     patients = cohort.with_outcome().patients
     measured = []
     for index, patient in enumerate(patients):
-        progress.report(index / max(len(patients), 1), f"Measuring patient {index + 1} of {len(patients)}")
+        progress.report(index / max(len(patients), 1), f"Measuring {len(patients)} patients")
         measured.append(_measure(patient, parts, settings, patch, work))
         if measured[-1].problem:
             progress.warn(f"{patient.name} takes part without images: {measured[-1].problem}")

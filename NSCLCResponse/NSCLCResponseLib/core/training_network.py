@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,24 @@ class Augmenter:
         self._images.set_random_state(value + 1)
 
     def __call__(self, patch: np.ndarray) -> torch.Tensor:
-        """The changed copy, a float32 tensor."""
+        """The changed copy, a plain float32 tensor; to be called inside :func:`_plain_tensors`."""
         import torch
 
-        moved = self._geometry(torch.from_numpy(patch)).as_tensor()
-        images = torch.as_tensor(self._images(moved[:-1]))
-        return torch.cat([images, moved[-1:]]).float()
+        moved = self._geometry(torch.from_numpy(patch))
+        return torch.cat([self._images(moved[:-1]), moved[-1:]]).float()
+
+
+@contextlib.contextmanager
+def _plain_tensors() -> Iterator[None]:
+    """MONAI without its metadata on tensors, which nothing here needs and which slows every operation."""
+    from monai.data import get_track_meta, set_track_meta
+
+    before = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(before)
 
 
 def train_network(
@@ -89,10 +102,11 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, fit.learning_rate, total_steps=steps + 1, pct_start=0.2)
     first = _resume(checkpoint, network, optimiser, schedule)
     augment = Augmenter()
-    for epoch in range(first, fit.epochs):
-        _train_epoch(network, optimiser, schedule, (patches, outcome), patch, fit, augment, seed * 10_007 + epoch)
-        _save(checkpoint, network, optimiser, schedule, epoch + 1)
-        on_epoch(epoch + 1)
+    with _plain_tensors():
+        for epoch in range(first, fit.epochs):
+            _train_epoch(network, optimiser, schedule, (patches, outcome), patch, fit, augment, seed * 10_007 + epoch)
+            _save(checkpoint, network, optimiser, schedule, epoch + 1)
+            on_epoch(epoch + 1)
     return network.to(memory_format=torch.contiguous_format).eval()
 
 

@@ -45,22 +45,37 @@ def fit_table(x: np.ndarray, y: np.ndarray, fit: TableFit, seed: int) -> tuple[A
     :param x: (patients, features), NaN where a value is missing.
     :param y: (patients,) of 0 and 1.
     """
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
 
     smallest = int(min(y.sum(), len(y) - y.sum()))
     folds = StratifiedKFold(max(2, min(fit.inner_folds, smallest)), shuffle=True, random_state=seed)
-    keep = sorted({min(k, x.shape[1]) for k in fit.keep})
-    grid = {"select__k": keep, "model__C": list(fit.strengths)}
-    rows_inside = int(len(y) * (1 - 1 / folds.get_n_splits()))
-    search = GridSearchCV(make_pipeline(rows_inside, keep[0], 1.0), grid, scoring="neg_log_loss", cv=folds, refit=False)
+    grid = [(keep, strength) for keep in sorted({min(k, x.shape[1]) for k in fit.keep}) for strength in fit.strengths]
+    losses = [0.0] * len(grid)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Features .* are constant", category=UserWarning)
         warnings.filterwarnings("ignore", message="invalid value encountered", category=RuntimeWarning)
-        warnings.filterwarnings("ignore", message="n_quantiles .* is greater", category=UserWarning)
-        search.fit(x, y)
-        best = search.best_params_
-        pipeline = make_pipeline(len(y), best["select__k"], best["model__C"]).fit(x, y)
-    return pipeline, {"features_kept": int(best["select__k"]), "C": float(best["model__C"])}
+        for train, test in folds.split(x, y):
+            for index, loss in enumerate(_losses(x, y, train, test, grid)):
+                losses[index] += loss
+        keep, strength = grid[losses.index(min(losses))]
+        pipeline = make_pipeline(len(y), keep, strength).fit(x, y)
+    return pipeline, {"features_kept": keep, "C": strength}
+
+
+def _losses(
+    x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, grid: list[tuple[int, float]]
+) -> list[float]:
+    """Summed log-loss on ``test`` of each point of the grid fitted on ``train``; what they share is fitted once."""
+    import numpy as np
+
+    front = make_pipeline(len(train), 1, 1.0)[:-2].fit(x[train], y[train])
+    inside, outside = front.transform(x[train]), front.transform(x[test])
+    losses = []
+    for keep, strength in grid:
+        tail = make_pipeline(len(train), keep, strength)[-2:].fit(inside, y[train])
+        logit = tail.decision_function(outside)
+        losses.append(float(np.sum(np.logaddexp(0, logit) - y[test] * logit)))
+    return losses
 
 
 def training_statistics(pipeline: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
