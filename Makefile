@@ -1,4 +1,5 @@
 # make demo   sets up everything and takes one simulated patient from images to a prediction with pictures
+# make review opens that patient in the browser: outline, correct, predict, sign
 # make test   sets up everything and runs the tests
 # A second run sets up nothing again.
 
@@ -7,7 +8,7 @@ BIN := .venv/bin
 DEMO := demo
 SHELL := /bin/bash
 
-.PHONY: demo test bench ibsi clean
+.PHONY: demo review test bench ibsi clean
 .DEFAULT_GOAL := demo
 
 demo:
@@ -16,6 +17,11 @@ demo:
 	@$(BIN)/nsclc-response predict --ct $(DEMO)/patient/patients/sim-0001/ct.nii.gz \
 	    --pet $(DEMO)/patient/patients/sim-0001/pet.nii.gz --mask $(DEMO)/patient/patients/sim-0001/mask.nii.gz \
 	    --patient-id sim-0001 --out $(DEMO)/result --overwrite
+
+review:
+	@$(PYTHON) .ci/setup.py run
+	@[ -d $(DEMO)/patient ] || $(BIN)/nsclc-response phantom --patients 1 --seed 7 --out $(DEMO)/patient
+	@$(BIN)/nsclc-response review $(DEMO)/patient/patients/sim-0001
 
 test:
 	@$(PYTHON) .ci/setup.py test

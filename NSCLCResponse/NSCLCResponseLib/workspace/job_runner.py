@@ -1,0 +1,87 @@
+"""One job at a time: started, asked for its lines between everything else that the page needs, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponseError
+from NSCLCResponseSegmentLib.core.jobs import JobProcess
+from NSCLCResponseSegmentLib.core.time_left import TimeLeft
+
+_POLL_SECONDS = 0.1
+_RUNNING: set[asyncio.Future] = set()  # the event loop itself keeps no hold on its tasks
+
+
+def in_background(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Future:
+    """Let a coroutine go on by itself."""
+    task = asyncio.ensure_future(coroutine)
+    _RUNNING.add(task)
+    task.add_done_callback(_RUNNING.discard)
+    return task
+
+
+class JobRunner:
+    """Runs jobs of the worker without ever holding up the event loop for longer than their start and end need.
+
+    :param show: called with the job's name (empty when it ended), percent and text.
+    :param tell: called with a sentence for the user and whether it is an error.
+    """
+
+    def __init__(self, show: Callable[[str, int, str], None], tell: Callable[[str, bool], None]) -> None:
+        self._show, self._tell = show, tell
+        self._job: JobProcess | None = None
+        self._name = ""
+        self._is_cancelled = False
+
+    @property
+    def running(self) -> bool:
+        """Whether a job is under way."""
+        return bool(self._name)
+
+    async def run(self, name: str, start: Callable[[], JobProcess], finish: Callable[[Any], None]) -> None:
+        """Start a job, follow it to its end, and hand it to ``finish``, which may raise what the user is told."""
+        if self.running:
+            return
+        self._name, self._is_cancelled = name, False
+        self._show(name, 0, "Starting")
+        await asyncio.sleep(0.02)  # the page shows the Cancel button before the images are written
+        try:
+            self._job = start()
+            await self._follow(self._job, TimeLeft())
+            self._show(name, 100, "Showing the result")
+            await asyncio.sleep(0)
+            finish(self._job)
+        except JobCancelledError:
+            self._tell("Cancelled; nothing was changed.", False)
+        except NSCLCResponseError as error:
+            self._tell(str(error), True)
+        finally:
+            self._job, self._name = None, ""
+            self._show("", 0, "")
+
+    async def _follow(self, job: JobProcess, clock: TimeLeft) -> None:
+        loop = asyncio.get_running_loop()
+        while job.running:
+            if self._is_cancelled:
+                self._show(self._name, 100, "Cancelling")
+                await loop.run_in_executor(None, job.cancel)
+                return
+            for event in job.poll():
+                if event["type"] == "progress":
+                    left = clock.words(event["value"])
+                    text = f"{event['text']} ({left})" if left else event["text"]
+                    self._show(self._name, round(100 * event["value"]), text)
+                elif event["type"] == "warning":
+                    self._tell(event["text"], False)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def cancel(self) -> None:
+        """End the job under way; nothing of it is kept."""
+        self._is_cancelled = True
+
+    def close(self) -> None:
+        """End what runs, at the end of the program."""
+        if self._job is not None:
+            self._job.cancel()

@@ -1,0 +1,209 @@
+"""The steps at the left of the page, as Vue templates over the fields of :class:`.session.WorkspaceState`."""
+
+CARD = """
+<section v-if="card" class="card" :class="{ stale: is_stale }" data-test="card" aria-live="polite">
+  <div v-if="is_stale" class="banner" role="status" data-test="stale">
+    <span>The outline changed after this prediction.</span>
+    <button type="button" class="primary" data-test="predict-again" :disabled="!!predict_blocked"
+      :title="predict_blocked || 'Predict with the outline as it is now'" @click="trigger('predict')">Predict again
+    </button>
+  </div>
+  <p class="soft">{{ card.endpoint }}</p>
+  <div class="figure"><span class="probability" data-test="probability">{{ card.probability }}</span>
+    <div><strong data-test="verdict">{{ card.verdict }}</strong><br/><span class="soft">{{ card.range }}</span></div>
+  </div>
+  <p class="label" data-test="label">{{ card.label }}</p>
+  <p v-if="card.reliability" class="label">{{ card.reliability }}</p>
+  <p class="soft">{{ card.tumour }} {{ card.parts }}</p>
+  <p class="soft small">{{ card.signature }}</p>
+  <details v-if="card.warnings.length"><summary>{{ card.warnings.length }}
+    {{ card.warnings.length === 1 ? 'note' : 'notes' }}</summary>
+    <ul><li v-for="text in card.warnings" :key="text">{{ text }}</li></ul></details>
+</section>
+"""
+
+CASE = """
+<section><h2>1 Case</h2><p>{{ patient }}</p><p class="soft">{{ images }}</p></section>
+"""
+
+
+def _job(name: str) -> str:
+    """Bar and text of a job while it runs."""
+    return f"""
+<div v-if="job === '{name}'" class="job" data-test="job-{name}">
+  <progress max="100" :value="job_percent" :aria-label="job_text"></progress>
+  <span class="soft" aria-live="polite">{{{{ job_text }}}}</span>
+</div>
+"""
+
+
+OUTLINE = (
+    """
+<section><h2>2 Outline</h2>
+<button v-if="job === 'outline'" type="button" class="primary wide" data-test="cancel-outline"
+  title="End this and keep everything as it was" @click="trigger('cancel')">Cancel</button>
+<button v-else type="button" class="wide" :class="{ primary: !has_outline, on: tool === 'click' }"
+  data-test="tool-click" :disabled="!!job" :aria-pressed="tool === 'click'"
+  :title="job ? 'Wait until this has ended' : 'Then click inside the tumour in a slice'"
+  @click="trigger('tool', [tool === 'click' ? 'look' : 'click'])">
+  {{ tool === 'click' ? 'Now click in the tumour' : has_outline ? 'Outline again by click' : 'Outline by click' }}
+</button>
+"""
+    + _job("outline")
+    + """
+<div v-if="tool === 'click' && has_outline" class="choices" role="radiogroup" aria-label="What the click means">
+  <label v-for="mode in [['new', 'New outline'], ['add', 'Also tumour'], ['exclude', 'Not tumour']]" :key="mode[0]"
+    title="Outlining again drops corrections made by hand">
+    <input type="radio" name="click_mode" :value="mode[0]" v-model="click_mode"/>{{ mode[1] }}</label>
+</div>
+<table v-if="lesions.length" data-test="lesions">
+  <thead><tr><th v-for="name in Object.keys(lesions[0])" :key="name">{{ name }}</th></tr></thead>
+  <tbody><tr v-for="(lesion, index) in lesions" :key="index">
+    <td v-for="(value, name, column) in lesion" :key="name">
+      <button v-if="column === 0" type="button" class="link" title="Show this lesion in all views"
+        @click="trigger('lesion', [index])">{{ value }}</button>
+      <template v-else>{{ value }}</template></td></tr></tbody>
+</table>
+<p v-if="lesion_words" class="soft" data-test="lesion-words">{{ lesion_words }}</p>
+</section>
+"""
+)
+
+_TOOLS = {
+    "look": ("Look", "Cross-hair and slices only"),
+    "paint": ("Paint", "Add with a round brush"),
+    "erase": ("Erase", "Remove with a round brush"),
+    "scissors": ("Scissors", "Cut along a line through all slices"),
+    "islands": ("Keep part", "Click the part that stays; others go"),
+    "threshold": ("Threshold", "Limit the outline to a range of HU"),
+}
+
+
+def _tool_buttons() -> str:
+    buttons = []
+    for name, (label, words) in _TOOLS.items():
+        blocked = "''" if name == "look" else "edit_blocked"
+        buttons.append(
+            f'<button type="button" :class="{{ on: tool === \'{name}\' }}" :aria-pressed="tool === \'{name}\'"'
+            f' :disabled="!!{blocked}" :title="{blocked} || \'{words}\'" data-test="tool-{name}"'
+            f" @click=\"trigger('tool', ['{name}'])\">{label}</button>"
+        )
+    return "".join(buttons)
+
+
+def _edit_button(action: str, label: str, words: str, blocked: str = "edit_blocked") -> str:
+    return (
+        f'<button type="button" :disabled="!!({blocked})" :title="{blocked} || \'{words}\'" data-test="{action}"'
+        f" @click=\"trigger('{action}')\">{label}</button>"
+    )
+
+
+CORRECT = f"""
+<section><h2>3 Correct</h2>
+<div class="buttons" role="group" aria-label="Tools">{_tool_buttons()}</div>
+<label v-if="tool === 'paint' || tool === 'erase'" class="slider">Brush
+  <input type="range" min="2" max="60" v-model.number="brush_mm" aria-label="Diameter of the brush" data-test="brush"/>
+  <span class="number">{{{{ brush_mm }}}} mm</span></label>
+<div v-if="tool === 'scissors'" class="choices" role="radiogroup" aria-label="What the scissors do">
+  <label v-for="mode in [['erase', 'Cut away inside'], ['keep', 'Keep only inside'], ['fill', 'Fill inside']]"
+    :key="mode[0]"><input type="radio" name="fill" :value="mode[0]" v-model="scissors_fill"/>{{{{ mode[1] }}}}</label>
+</div>
+<template v-if="tool === 'threshold'">
+  <label class="slider">From <input type="range" min="-1000" max="300" step="10" v-model.number="threshold_low"
+    aria-label="Lowest HU"/><span class="number">{{{{ threshold_low }}}} HU</span></label>
+  <label class="slider">To <input type="range" min="-200" max="1500" step="10" v-model.number="threshold_high"
+    aria-label="Highest HU"/><span class="number">{{{{ threshold_high }}}} HU</span></label>
+  {_edit_button("trim", "Take the rest out of the outline", "Removes what lies outside this range")}
+</template>
+<div class="buttons">
+{_edit_button("smooth", "Smooth", "Median over 3 mm: takes off spikes, closes notches")}
+{_edit_button("keep_largest", "Largest part only", "All other parts go")}
+{_edit_button("remove_small", "Drop specks", "Parts under 0.1 mL go")}
+{_edit_button("undo", "Undo", "Take the last step back", "can_undo ? '' : 'Nothing to undo'")}
+{_edit_button("redo", "Redo", "Do it again", "can_redo ? '' : 'Nothing to redo'")}
+</div>
+</section>
+"""
+
+PREDICT = (
+    """
+<section><h2>4 Predict</h2>
+<p v-if="signature">{{ signature }}</p><p class="label">{{ signature_label }}</p>
+<details v-if="clinical.length"><summary>Clinical values (optional)</summary>
+  <label v-for="variable in clinical" :key="variable.name" class="field" :title="variable.possible">
+    <span>{{ variable.label }}</span>
+    <input type="text" :value="clinical_values[variable.name] || ''" :placeholder="variable.possible"
+      :data-test="'clinical-' + variable.name"
+      @change="trigger('clinical', [variable.name, $event.target.value])"/></label>
+</details>
+<p v-if="clinical_problem" class="problem" role="alert">{{ clinical_problem }}</p>
+<button v-if="job === 'predict'" type="button" class="primary wide" data-test="cancel"
+  title="End this and keep everything as it was" @click="trigger('cancel')">Cancel</button>
+<button v-else type="button" class="wide" :class="{ primary: has_outline && !card }" data-test="predict"
+  :disabled="!!predict_blocked" :title="predict_blocked || 'Predict with the outline as it is now'"
+  @click="trigger('predict')">Predict</button>
+"""
+    + _job("predict")
+    + "</section>"
+)
+
+
+def _bars(rows: str) -> str:
+    return f"""
+<div v-for="row in {rows}" :key="row.label" class="effect">
+  <div class="cut" :title="row.label">{{{{ row.label }}}}</div>
+  <div class="plot"><i :class="row.effect < 0 ? 'lowers' : 'raises'"
+    :style="{{ left: row.left + '%', width: row.width + '%' }}"></i></div>
+  <div class="number">{{{{ row.words }}}}</div>
+  <div v-if="row.value" class="soft small whole">{{{{ row.value }}}}
+    <template v-if="row.percentile !== '–'">,
+    percentile {{{{ row.percentile }}}} of the training cohort</template></div>
+</div>
+"""
+
+
+EXPLAIN = f"""
+<section v-if="card" data-test="explain"><h2>5 Explain</h2>
+<p class="soft">Effect on the log-odds: <span class="lowers-text">lowers</span> to the left,
+  <span class="raises-text">raises</span> to the right.</p>
+{_bars("bars")}
+<details v-if="features.length"><summary>The features that mattered most</summary>{_bars("features")}</details>
+</section>
+"""
+
+
+def _table(rows: str, test: str) -> str:
+    return f"""
+<div class="scrolls" data-test="{test}"><table>
+  <thead><tr><th v-for="name in Object.keys({rows}[0])" :key="name">{{{{ name }}}}</th></tr></thead>
+  <tbody><tr v-for="(row, index) in {rows}" :key="index"><td v-for="(value, name) in row" :key="name">
+    {{{{ value }}}}</td></tr></tbody></table></div>
+"""
+
+
+REPORT = (
+    """
+<section><h2>6 Report and sign</h2>
+<p>Review: <strong data-test="review-state">{{ review_state }}</strong></p>
+<label class="field"><span>Name</span><input type="text" v-model="reviewer" autocomplete="name" data-test="reviewer"/>
+</label>
+<label class="field"><span>Comment</span><input type="text" v-model="comment" data-test="comment"/></label>
+<div class="buttons">
+<button type="button" :class="{ primary: !sign_blocked }" data-test="sign" :disabled="!!sign_blocked"
+  :title="sign_blocked || 'You take responsibility for the outline and have seen the prediction'"
+  @click="trigger('sign')">Sign off</button>
+<button type="button" data-test="save" :disabled="!!save_blocked"
+  :title="save_blocked || 'Write report, outline, scene and result'" @click="trigger('save')">Make the files</button>
+</div>
+"""
+    + _job("save")
+    + """
+<ul v-if="files.length" class="files" data-test="files">
+  <li v-for="file in files" :key="file.name"><a :href="file.href" :download="file.name">{{ file.name }}</a></li></ul>
+<details v-if="review.length"><summary>Review record</summary>"""
+    + _table("review", "review")
+    + """</details>
+<details v-if="recent.length > 1"><summary>Results of this patient ({{ recent.length }})</summary>"""
+    + _table("recent", "recent")
+    + "</details></section>"
+)

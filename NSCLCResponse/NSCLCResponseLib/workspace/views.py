@@ -1,0 +1,211 @@
+"""The four views of a case: real Slicer views, rendered here and streamed to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.mrml.volumes import (
+    BONE_WINDOW,
+    LUNG_WINDOW,
+    MEDIASTINUM_WINDOW,
+    PET_GREY,
+    PET_HOT,
+    apply_preset,
+)
+
+if TYPE_CHECKING:
+    from trame_server import Server
+    from trame_slicer.core import SlicerApp
+    from trame_slicer.views import SliceView
+
+Point = tuple[float, float, float]
+AXIAL, CORONAL, SAGITTAL, THREE_D = "Axial", "Coronal", "Sagittal", "ThreeD"
+SLICE_VIEWS = (AXIAL, CORONAL, SAGITTAL)
+PRESETS = {"lung": LUNG_WINDOW, "mediastinum": MEDIASTINUM_WINDOW, "bone": BONE_WINDOW}
+_AXIS_LETTERS = {AXIAL: "IS", CORONAL: "PA", SAGITTAL: "LR"}  # towards minus, towards plus in RAS
+_COLOURS = {AXIAL: "#F34A33", CORONAL: "#6DAD4A", SAGITTAL: "#EFD64D"}
+_PET_SHOWN_ABOVE_SUV = 2.5
+_FPS, _FPS_ELSEWHERE = 25.0, 20.0
+
+
+class FourViews:
+    """Axial, coronal, sagittal and 3D view of one CT, with a PET over it if there is one.
+
+    :param on_point: called with the view's name and a point (RAS mm) while the left button is down in a slice view.
+    :param on_moved: called after a slice view shows another slice.
+    """
+
+    def __init__(
+        self,
+        app: SlicerApp,
+        server: Server,
+        *,
+        on_point: Callable[[str, Point, bool], None],
+        on_moved: Callable[[str], None],
+    ) -> None:
+        from trame_slicer.rca_view import register_rca_factories
+        from trame_slicer.views import ViewLayoutDefinition
+
+        self._on_point, self._on_moved = on_point, on_moved
+        self._ct = self._pet = None
+        manager = app.view_manager
+        register_rca_factories(
+            manager, server, _no_ui, _no_ui, target_fps=_FPS, blur_fps=_FPS_ELSEWHERE, interactive_quality=70
+        )
+        self.slices: dict[str, SliceView] = {}
+        for name in SLICE_VIEWS:
+            definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
+            view = manager.create_view(definition)
+            view.set_ruler(1, 0)
+            self.slices[name] = view
+            self._watch(name, view)
+        self.three_d = manager.create_view(
+            ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
+        )
+        manager.set_current_view_ids([*SLICE_VIEWS, THREE_D])
+        self._crosshair = app.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+
+    # ---------------------------------------------------------------- what is shown
+
+    def show(self, ct: Any, pet: Any) -> None:
+        """Show a case from its middle, in the lung window."""
+        self._ct, self._pet = ct, pet
+        self.set_preset("lung")
+        for view in self.slices.values():
+            view.reset_view()
+        bounds = [0.0] * 6
+        ct.GetRASBounds(bounds)
+        self.move_to(tuple((bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3)))
+        for name, view in self.slices.items():
+            view.modified.connect(lambda _view, name=name: self._on_moved(name))
+            self._on_moved(name)
+
+    def set_preset(self, name: str) -> None:
+        """``lung``, ``mediastinum`` or ``bone`` on the CT, or ``pet`` alone in inverted grey."""
+        alone = name == "pet" and self._pet is not None
+        if alone:
+            apply_preset(self._pet, PET_GREY)
+            self._pet.GetDisplayNode().ApplyThresholdOff()
+        else:
+            apply_preset(self._ct, PRESETS[name])
+            if self._pet is not None:
+                apply_preset(self._pet, PET_HOT)
+                display = self._pet.GetDisplayNode()
+                display.SetThreshold(_PET_SHOWN_ABOVE_SUV, 1e6)
+                display.ApplyThresholdOn()
+        for view in self.slices.values():
+            view.set_background_volume_id((self._pet if alone else self._ct).GetID())
+            view.set_foreground_volume_id(None if alone or self._pet is None else self._pet.GetID())
+
+    def set_pet_opacity(self, opacity: float) -> None:
+        """How strongly the PET lies over the CT, 0 to 1."""
+        for view in self.slices.values():
+            view.set_foreground_opacity(opacity)
+
+    def set_crosshair(self, *, is_shown: bool) -> None:
+        """Show or hide the cross-hair."""
+        node = self._crosshair
+        node.SetCrosshairMode(node.ShowBasic if is_shown else node.NoCrosshair)
+
+    def fit(self) -> None:
+        """The whole CT in each view."""
+        for view in (*self.slices.values(), self.three_d):
+            view.fit_view_to_content()
+            view.schedule_render()
+
+    def fit_three_d(self) -> None:
+        """Look at everything in 3D from the front and a little from above."""
+        self.three_d.fit_view_to_content()
+        camera = self.three_d.get_camera_node()
+        focus, position = camera.GetFocalPoint(), camera.GetPosition()
+        distance = sum((a - b) ** 2 for a, b in zip(focus, position, strict=True)) ** 0.5
+        camera.SetPosition(focus[0] + 0.5 * distance, focus[1] + 0.83 * distance, focus[2] + 0.25 * distance)
+        camera.SetViewUp(0, 0, 1)
+        self.three_d.renderer().ResetCameraClippingRange()
+        self.three_d.renderer().SetUseDepthPeeling(False)
+        self.three_d.schedule_render()
+
+    # ---------------------------------------------------------------- where
+
+    def move_to(self, point: Point, *, except_for: str = "") -> None:
+        """All slice views to the slice through ``point`` (RAS mm), and the cross-hair onto it."""
+        for name, view in self.slices.items():
+            if name != except_for:
+                node = view.get_view_node()
+                node.JumpSliceByOffsetting(*point)
+        self._crosshair.SetCrosshairRAS(*point)
+
+    def set_offset(self, name: str, offset_mm: float) -> None:
+        """Show another slice of one view."""
+        self.slices[name].set_slice_value(offset_mm)
+
+    def position(self, name: str) -> dict[str, Any]:
+        """Range, step and value of a view's slice (mm), and the value in words."""
+        view = self.slices[name]
+        low, high = view.get_slice_range()
+        value = view.get_slice_value()
+        letter = _AXIS_LETTERS[name][value >= 0]
+        return {
+            "minimum": round(low, 3),
+            "maximum": round(high, 3),
+            "step": round(view.get_slice_step(), 4),
+            "value": round(value, 3),
+            "words": f"{letter} {abs(value):.1f} mm",
+        }
+
+    # ---------------------------------------------------------------- pictures
+
+    def picture(self, path: Path) -> Path:
+        """The four views side by side as a PNG."""
+        from PIL import Image
+
+        pictures = [Image.fromarray(_pixels(view)) for view in (*self.slices.values(), self.three_d)]
+        width, height = (max(p.size[axis] for p in pictures) for axis in (0, 1))
+        canvas = Image.new("RGB", (2 * width + 4, 2 * height + 4), (40, 46, 54))
+        for index, picture in enumerate(pictures):
+            canvas.paste(picture, ((index % 2) * (width + 4), (index // 2) * (height + 4)))
+        canvas.save(path)
+        return path
+
+    # ---------------------------------------------------------------- inside
+
+    def _watch(self, name: str, view: SliceView) -> None:
+        """Tell points under the left button; the views' own reactions to it stay as they are."""
+        pressed = {"is": False}
+
+        def tell(caller: Any, event: str) -> None:
+            if event == "LeftButtonReleaseEvent":
+                pressed["is"] = False
+                return
+            is_press = event == "LeftButtonPressEvent"
+            if is_press:
+                pressed["is"] = not (caller.GetShiftKey() or caller.GetControlKey() or caller.GetAltKey())
+            if pressed["is"]:
+                x, y = caller.GetEventPosition()
+                ras = view.get_view_node().GetXYToRAS().MultiplyPoint((x, y, 0.0, 1.0))[:3]
+                self._on_point(name, tuple(ras), is_press)
+
+        for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
+            view.interactor().AddObserver(event, tell, 10.0)
+
+
+def _no_ui(*_: Any) -> None:
+    """The page draws what lies over the views itself."""
+
+
+def _pixels(view: Any) -> Any:
+    """(rows, columns, 3), unsigned 8-bit, top row first."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    view.render_window().Render()
+    grab = vtk.vtkWindowToImageFilter()
+    grab.SetInput(view.render_window())
+    grab.ReadFrontBufferOff()
+    grab.ShouldRerenderOff()
+    grab.Update()
+    data = grab.GetOutput()
+    width, height, _ = data.GetDimensions()
+    return vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3].copy()
