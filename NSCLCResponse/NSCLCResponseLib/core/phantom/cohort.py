@@ -20,7 +20,7 @@ from .outcome import SIGNALS, TRAITS, OutcomeModel
 if TYPE_CHECKING:
     from .patient import Lesion
 
-MEGABYTES = {False: 9, True: 150}
+MEGABYTES = {False: 5, True: 60}  # of one patient on disk
 _ROLES = """\
 # Which column of cohort.csv means what. The patients are simulated.
 patient: patient

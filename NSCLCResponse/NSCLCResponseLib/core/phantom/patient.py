@@ -75,13 +75,20 @@ class Draws:
 
 
 def draw_patient(
-    seed: int, index: int, *, signal: str = "planted", traits: Iterable[str] = TRAITS, model: OutcomeModel | None = None
+    seed: int,
+    index: int,
+    *,
+    signal: str = "planted",
+    traits: Iterable[str] = TRAITS,
+    model: OutcomeModel | None = None,
+    latent: float | None = None,
 ) -> Draws:
     """Latent variable, outcome and clinical values of one patient.
 
     Without signal, images and clinical values show a latent variable that the outcome does not depend on: the same
     seed then has the same voxels either way. A trait that is not among ``traits`` shows a value of its own.
 
+    :param latent: replaces the latent value that the seed gives: the same patient as a better or worse responder.
     :raises SettingsError: unknown signal or trait.
     """
     chosen = set(traits)
@@ -91,7 +98,8 @@ def draw_patient(
             f"Signals are {' and '.join(SIGNALS)}; traits are {', '.join(TRAITS)}.",
         )
     model = model or OutcomeModel()
-    latent, unseen, *alone = stream(seed, index, "latent").standard_normal(2 + len(TRAITS) + 1)
+    drawn, unseen, *alone = stream(seed, index, "latent").standard_normal(2 + len(TRAITS) + 1)
+    latent = float(drawn if latent is None else latent)
     shown = {name: float(latent if name in chosen else own) for name, own in zip(TRAITS, alone, strict=False)}
     driver = float(latent if signal == "planted" else alone[-1])
     outcome = model.outcome(driver, float(unseen))
@@ -111,6 +119,7 @@ def simulate_patient(  # noqa: PLR0913 all but two have defaults
     best_auc: float = 0.95,
     response_rate: float = 0.33,
     with_pet: bool = True,
+    latent: float | None = None,
     grid: Grid | None = None,
 ) -> SimulatedPatient:
     """Make one patient; the same seed and index give the same voxels, whatever else is made.
@@ -121,12 +130,13 @@ def simulate_patient(  # noqa: PLR0913 all but two have defaults
     :param fine: 512×512×200 voxels of 0.77×0.77×1.5 mm rather than 160×160×96 of 2.5×2.5×3 mm.
     :param traits: which image traits show the latent variable.
     :param best_auc: AUC of the latent variable, see :mod:`.outcome`.
+    :param latent: replaces the latent value that the seed gives; all else about the patient stays.
     :param with_pet: also make the PET; the CT does not depend on it.
     :param grid: another grid, for tests.
     :raises SettingsError: unknown signal or trait.
     """
     model = OutcomeModel(best_auc, response_rate)
-    draws = draw_patient(seed, index, signal=signal, traits=traits, model=model)
+    draws = draw_patient(seed, index, signal=signal, traits=traits, model=model, latent=latent)
     grid = grid or (FINE_GRID if fine else DEFAULT_GRID)
     scanner = Scanner.draw(stream(seed, index, "scanner")).on(grid)
     scene, parts = _anatomy(seed, index, draws.person, scanner, grid)

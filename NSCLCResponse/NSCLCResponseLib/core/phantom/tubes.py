@@ -34,12 +34,13 @@ def segment_distance(
     :param flat: below 1, heights above the axis count less: a tube that is taller than wide.
     """
     z, y, x = (axis[s] for axis, s in zip((grid.axis(0), grid.axis(1), grid.axis(2)), box, strict=True))
-    x, y, z = (x - start[0])[None, None, :], (y - start[1])[None, :, None], (z - start[2])[:, None, None]
-    dx, dy, dz = end - start
+    x0, y0, z0 = start.tolist()  # Python's floats: numpy's would make the arrays 64 bits wide
+    dx, dy, dz = (end - start).tolist()
+    x, y, z = (x - x0)[None, None, :], (y - y0)[None, :, None], (z - z0)[:, None, None]
     along = (x * dx + y * dy + z * dz) / max(dx * dx + dy * dy + dz * dz, 1e-6)
-    along = np.clip(along, 0, 1).astype(np.float32)
+    along = np.minimum(np.maximum(along, 0), 1)
     distance = np.sqrt((x - along * dx) ** 2 + (y - along * dy) ** 2 + (flat * (z - along * dz)) ** 2)
-    return distance.astype(np.float32), along
+    return distance, along
 
 
 def add_tube(distance: np.ndarray, grid: Grid, path: np.ndarray, reach: float = 6.0, flat: float = 1.0) -> None:
@@ -54,7 +55,7 @@ def add_tube(distance: np.ndarray, grid: Grid, path: np.ndarray, reach: float = 
         if any(s.start >= s.stop for s in box):
             continue
         away, along = segment_distance(grid, box, first[:3], second[:3], flat)
-        away -= (first[3] + along * (second[3] - first[3])).astype(np.float32)
+        away -= float(first[3]) + along * float(second[3] - first[3])
         np.minimum(distance[box], away, out=distance[box])
 
 
@@ -75,7 +76,7 @@ def thin_tubes_share(grid: Grid, paths: Sequence[np.ndarray], width: float) -> n
     share = np.zeros(grid.shape, dtype=np.float32)
     for path in paths:
         for first, second in itertools.pairwise(path):
-            radius = (first[3] + second[3]) / 2
+            radius = float(first[3] + second[3]) / 2
             shown = max(radius, width / 2)
             margin = shown + width
             low, high = np.minimum(first[:3], second[:3]) - margin, np.maximum(first[:3], second[:3]) + margin

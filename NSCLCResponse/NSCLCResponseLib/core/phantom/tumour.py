@@ -13,7 +13,7 @@ from .tubes import thin_tubes_share
 
 KINDS = ("isolated", "spiculated", "pleural", "mediastinal", "necrotic", "ground-glass")
 _SHARES = (0.28, 0.22, 0.16, 0.16, 0.11, 0.07)
-SPATIAL_WEIGHT = 0.75
+SPATIAL_WEIGHT = 0.66
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _scores(
     from scipy.special import ndtr, ndtri
 
     shape = interior.shape
-    length = 5.5 * np.exp(0.42 * np.clip(plan.traits["texture"], -2.2, 2.2))
+    length = 5.0 * np.exp(0.5 * np.clip(plan.traits["texture"], -2.2, 2.2))
     texture = noise(grid, rng, length, shape)
     z, y, x = np.nonzero(interior)
     middle = [c.mean() for c in (x, y, z)]
