@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,7 +63,8 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dictionary, as ``result.json`` holds it under ``prediction``."""
-        return {**asdict(self), "verdict": self.verdict}
+        plain = json.loads(json.dumps(asdict(self), allow_nan=False))  # tuples become lists, as in the file
+        return {**plain, "verdict": self.verdict}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Prediction:
