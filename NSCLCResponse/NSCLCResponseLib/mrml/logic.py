@@ -12,6 +12,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNod
 
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
+from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
 from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
@@ -82,13 +83,15 @@ class ResponseLogic:
             "mask_origin": segmentationNode.GetAttribute(ORIGIN_ATTRIBUTE) or "segmentation node",
             "clinical": {name: str(value) for name, value in (clinical or {}).items()},
             "signature": str(signature) if signature else None,
-            "patient_id": ctNode.GetAttribute("NSCLCResponse.PatientId") or ctNode.GetName(),
+            "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
             "outputs": ["core"],
             "out": str(folder.path / "result"),
         }
         if petNode is not None:
             arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
         nodes = {"ct": ctNode.GetID(), "segmentation": segmentationNode.GetID()}
+        if petNode is not None:
+            nodes["pet"] = petNode.GetID()
         checksum, _ = mask_state(segmentationNode)
         return NodeJob("predict", arguments, folder, nodes, self._worker, mask_checksum=checksum)
 
@@ -96,9 +99,9 @@ class ResponseLogic:
         chosen = list(segmentIds) if segmentIds is not None else segment_ids(node)
         if not chosen:
             raise MaskError(f"The segmentation '{node.GetName()}' has no segment.", "Outline the tumour first.")
-        tumour = mask_from_segment(node, chosen[0], ct)
+        tumour = mask_from_segment(node, chosen[0], ct, whole=True)
         for segment_id in chosen[1:]:
-            tumour = sitk.Or(tumour, mask_from_segment(node, segment_id, ct))
+            tumour = sitk.Or(tumour, mask_from_segment(node, segment_id, ct, whole=True))
         return tumour
 
     def finishPredict(self, job: NodeJob) -> Prediction:
@@ -116,7 +119,8 @@ class ResponseLogic:
         segmentation = self.scene.GetNodeByID(job.nodes["segmentation"])
         record = self._reviewed(result, segmentation, job)
         result = {**result, "review": record.to_json()}
-        apply_result(self.scene, result, features, segmentation)
+        ct, pet = (self.scene.GetNodeByID(job.nodes.get(role, "")) for role in ("ct", "pet"))
+        apply_result(self.scene, result, features, segmentation, ct, pet)
         return Prediction.from_json(result["prediction"])
 
     def _reviewed(

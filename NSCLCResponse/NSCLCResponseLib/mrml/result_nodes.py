@@ -9,12 +9,15 @@ from typing import Any
 import vtk
 from slicer import (
     vtkMRMLNode,
+    vtkMRMLScalarVolumeNode,
     vtkMRMLScene,
     vtkMRMLScriptedModuleNode,
     vtkMRMLSegmentationNode,
     vtkMRMLTableNode,
     vtkMRMLTextNode,
 )
+
+from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside
 
 from ..core import wording
 from ..core.review import ReviewRecord
@@ -123,11 +126,13 @@ def apply_result(
     result: Mapping[str, Any],
     features: Mapping[str, float],
     segmentation: vtkMRMLSegmentationNode | None = None,
+    ct: vtkMRMLScalarVolumeNode | None = None,
+    pet: vtkMRMLScalarVolumeNode | None = None,
 ) -> vtkMRMLScriptedModuleNode:
     """Put a finished prediction into the scene.
 
     Tables and text of an earlier prediction are removed; the result node refers to the new ones by the roles
-    ``features``, ``contributions``, ``summary`` and ``segmentation``.
+    ``features``, ``contributions`` and ``summary``, and to what was predicted on by ``segmentation``, ``ct``, ``pet``.
     """
     node = store_result(scene, result)
     for role in ("features", "contributions", "summary"):
@@ -136,9 +141,14 @@ def apply_result(
             scene.RemoveNode(old)
     text = _named(scene, vtkMRMLTextNode(), "Summary")
     text.SetText(wording.summary_paragraph(result))
-    node.SetNodeReferenceID("features", feature_table(scene, features, result["failed_features"]).GetID())
-    node.SetNodeReferenceID("contributions", contribution_table(scene, result["prediction"]).GetID())
-    node.SetNodeReferenceID("summary", text.GetID())
-    if segmentation is not None:
-        node.SetNodeReferenceID("segmentation", segmentation.GetID())
+    made = {
+        "features": feature_table(scene, features, result["failed_features"]),
+        "contributions": contribution_table(scene, result["prediction"]),
+        "summary": text,
+    }
+    for role, other in {**made, "segmentation": segmentation, "ct": ct, "pet": pet}.items():
+        node.SetNodeReferenceID(role, other.GetID() if other is not None else None)
+    if ct is not None:
+        for other in made.values():
+            file_beside(scene, other, ct)
     return node

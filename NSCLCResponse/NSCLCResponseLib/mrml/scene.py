@@ -14,11 +14,14 @@ from slicer import (
     vtkMRMLSliceCompositeNode,
 )
 
-from NSCLCResponseSegmentLib.core.case import Case, LoadedImage
+from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.core.errors import OutputError, SegmentationError
-from NSCLCResponseSegmentLib.mrml.logic import MODALITY_ATTRIBUTE, ORIGIN_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside
+from NSCLCResponseSegmentLib.mrml.images import volume_from_loaded
+from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.quiet import quiet_vtk
 from NSCLCResponseSegmentLib.mrml.segmentations import segmentation_from_mask
-from NSCLCResponseSegmentLib.mrml.volumes import LUNG_WINDOW, PET_HOT, WindowPreset, volume_from_image
+from NSCLCResponseSegmentLib.mrml.volumes import LUNG_WINDOW, PET_HOT
 
 from .result_nodes import apply_result
 
@@ -34,16 +37,6 @@ class CaseNodes:
     pet: vtkMRMLScalarVolumeNode | None = None
 
 
-def _volume(scene: vtkMRMLScene, loaded: LoadedImage, name: str, preset: WindowPreset) -> vtkMRMLScalarVolumeNode:
-    node = volume_from_image(scene, loaded.image, name, preset)
-    node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
-    node.SetAttribute("NSCLCResponse.PatientId", loaded.patient_id)
-    # writing the scene of a chest CT takes seconds with the default compression, and gains little
-    node.AddDefaultStorageNode()
-    node.GetStorageNode().SetCompressionParameter("gzip_fastest")
-    return node
-
-
 def build_scene(
     scene: vtkMRMLScene,
     case: Case,
@@ -56,12 +49,13 @@ def build_scene(
     """
     if case.mask is None:
         raise SegmentationError("This case has no tumour outline.", "Outline the tumour first.")
-    ct = _volume(scene, case.ct, "CT", LUNG_WINDOW)
-    pet = _volume(scene, case.pet, "PET SUVbw", PET_HOT) if case.pet is not None else None
+    ct = volume_from_loaded(scene, case.ct, "CT", LUNG_WINDOW)
+    pet = volume_from_loaded(scene, case.pet, "PET SUVbw", PET_HOT) if case.pet is not None else None
     segmentation = segmentation_from_mask(scene, case.mask.image, ct)
     segmentation.SetAttribute(ORIGIN_ATTRIBUTE, case.mask.origin)
+    file_beside(scene, segmentation, ct)
     if result is not None:
-        apply_result(scene, result, features or {}, segmentation)
+        apply_result(scene, result, features or {}, segmentation, ct, pet)
     nodes = CaseNodes(ct, segmentation, pet)
     _show_in_slices(scene, nodes)
     return nodes
@@ -85,7 +79,9 @@ def save_mrb(scene: vtkMRMLScene, path: Path) -> None:
 
     :raises OutputError: it could not be written, usually because the disk is full.
     """
-    if not scene.WriteToMRB(str(path), None):
+    with quiet_vtk():  # it lists each file
+        written = scene.WriteToMRB(str(path), None)
+    if not written:
         raise OutputError(f"{path} cannot be written.", "Check that the disk is not full and the folder writable.")
 
 
@@ -94,5 +90,7 @@ def open_mrb(scene: vtkMRMLScene, path: Path) -> None:
 
     :raises OutputError: the file is no scene.
     """
-    if not scene.ReadFromMRB(str(path), True):
+    with quiet_vtk():
+        read = scene.ReadFromMRB(str(path), True)
+    if not read:
         raise OutputError(f"{path} is not a saved scene.", "Choose a scene.mrb written by NSCLC Response or 3D Slicer.")

@@ -11,7 +11,7 @@ from NSCLCResponseSegmentLib.core.errors import SegmentationError
 from NSCLCResponseSegmentLib.core.lesions import label_lesions
 
 if TYPE_CHECKING:
-    from slicer import vtkMRMLScene
+    from slicer import vtkMRMLModelNode, vtkMRMLScene
 
 _BODY_HU = -300.0
 _COARSE_MM = 6.0
@@ -94,7 +94,7 @@ def lungs_within(lungs: sitk.Image, body: sitk.Image) -> sitk.Image:
     return image
 
 
-def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> None:
+def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> vtkMRMLModelNode:
     """Faint lungs for orientation in 3D; ``body`` as :func:`coarse_body`."""
     import vtk
     from slicer import vtkMRMLModelNode
@@ -122,3 +122,4 @@ def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> 
     display.SetScalarVisibility(False)
     display.SetBackfaceCulling(False)
     display.SetVisibility2D(False)
+    return node

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from NSCLCResponseSegmentLib.core.errors import DependencyError
+from NSCLCResponseSegmentLib.mrml.quiet import quiet_vtk
 
 APT_COMMAND = "apt-get install -y libegl1 libgl1 libopengl0 libosmesa6 libgl1-mesa-dri"
 _OSMESA_NAMES = ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
-
-
-@contextmanager
-def quiet_vtk() -> Iterator[None]:
-    """No warnings from VTK inside, for steps that warn of what is meant: no X server, deprecated events in views."""
-    import vtk
-
-    shown = vtk.vtkObject.GetGlobalWarningDisplay()
-    vtk.vtkObject.GlobalWarningDisplayOff()
-    try:
-        yield
-    finally:
-        vtk.vtkObject.SetGlobalWarningDisplay(shown)
 
 
 def require_opengl() -> str:

@@ -30,6 +30,7 @@ _AXIS_LETTERS = {"Axial": "IS", "Coronal": "PA", "Sagittal": "LR"}  # towards mi
 _YELLOW, _WHITE, _SOFT, _ORANGE = (255, 214, 90), (245, 245, 245), (190, 198, 208), (255, 178, 92)
 _SCALE_BAR_CM = 5
 _COLOUR_BAR_HEIGHT = 120
+_SMALLEST_LETTERS = 13
 
 
 def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
@@ -43,6 +44,19 @@ def _font(size: int, *, bold: bool = False) -> FreeTypeFont:
 def _text(draw: ImageDraw, at: tuple[float, float], text: str, size: int, colour: tuple, anchor: str = "la") -> None:
     """Text with a dark rim, legible over bone and over air."""
     draw.text(at, text, fill=colour, font=_font(size), anchor=anchor, stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _fitted(
+    draw: ImageDraw, at: tuple[float, float], text: str, size: int, colour: tuple, room: float, anchor: str = "la"
+) -> None:
+    """One line in at most ``room`` pixels: in smaller letters first, then cut."""
+    while size > _SMALLEST_LETTERS and draw.textlength(text, font=_font(size)) > room:
+        size -= 1
+    if draw.textlength(text, font=_font(size)) > room:
+        while text and draw.textlength(text + "…", font=_font(size)) > room:
+            text = text[:-1]
+        text += "…"
+    _text(draw, at, text, size, colour, anchor)
 
 
 def _position_words(picture: Picture) -> str:
@@ -90,11 +104,14 @@ def _header(draw: ImageDraw, result: Mapping[str, Any] | None, case: Case, width
     number, font = f"{prediction['probability']:.2f}", _font(54, bold=True)
     draw.text((16, 8), number, fill=_WHITE, font=font)
     left = 16 + draw.textlength(number, font=font) + 24
-    _text(draw, (left, 14), f"Probability of response: {prediction['verdict']}", 22, _WHITE)
-    _text(draw, (left, 48), f"{case.patient_id or 'Patient not named'}   {wording.tumour_words(result)}", 18, _SOFT)
-    _text(draw, (width - 16, 14), "Research use only", 22, _ORANGE, "ra")
+    doubt = "; not reliable for this patient" if prediction["out_of_distribution"] else ""
+    patient = f"{case.patient_id or 'Patient not named'}   {wording.tumour_words(result)}"
     label = f"{prediction['signature_name']}. {_first_sentence(prediction['label'])}"
-    _text(draw, (width - 16, 48), label, 18, _ORANGE, "ra")
+    half = width / 2 - 24
+    _fitted(draw, (left, 14), f"Probability of response: {prediction['verdict']}{doubt}", 22, _WHITE, half - left)
+    _fitted(draw, (left, 48), patient, 18, _SOFT, half - left)
+    _text(draw, (width - 16, 14), "Research use only", 22, _ORANGE, "ra")
+    _fitted(draw, (width - 16, 48), label, 18, _ORANGE, half, "ra")
 
 
 def _first_sentence(text: str) -> str:

@@ -9,13 +9,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.case import Case
+from NSCLCResponseSegmentLib.mrml.quiet import quiet_vtk
 
 from .aim import add_lung_model, box_ras, coarse_body, largest_section_ras
-from .opengl import quiet_vtk, require_opengl
+from .opengl import require_opengl
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode
     from trame_slicer.core import SlicerApp
+    from trame_slicer.views import AbstractView, ViewLayoutDefinition
 
     from ..mrml.scene import CaseNodes
 
@@ -27,6 +29,7 @@ _BODY_MARGIN = 1.06
 _PET_OPACITY = 0.5
 _PET_COLOURS = "vtkMRMLColorTableNodeIron"  # red to yellow: hot, and unlike white tissue in a lung window
 _OUTLINE_PIXELS = 3
+_BACKGROUND = ("#000000", "#10161d")  # bottom, top
 _OUTLINE_OVER_PET = (0.1, 0.95, 0.95)  # the tumour's own red would be lost in hot colours
 
 
@@ -55,12 +58,23 @@ def pet_colours(pet: vtkMRMLScalarVolumeNode, steps: int) -> np.ndarray:
     return np.array([[255 * v for v in table.GetTableValue(int(e))[:3]] for e in entries])
 
 
-def _pixels(view: object) -> np.ndarray:
+def _new_view(app: SlicerApp, definition: ViewLayoutDefinition, size: tuple[int, int]) -> AbstractView:
+    """A view that renders when it is told to, not at each of the 50 events while it is being set up."""
+    from trame_slicer.views import NoScheduleRendering, SliceView, ThreeDView, ViewType
+
+    kind = SliceView if definition.view_type == ViewType.SLICE_VIEW else ThreeDView
+    view = kind(app.scene, app.app_logic, definition.singleton_tag, scheduled_render_strategy=NoScheduleRendering())
+    view.render_window().SetOffScreenRendering(True)
+    view.set_view_properties(definition.properties)
+    view.update_size(*size)
+    return view
+
+
+def _pixels(view: AbstractView) -> np.ndarray:
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
-    view.set_render_blocked(False)  # renders, too
-    view.set_render_blocked(True)  # its picture is taken; later events in the scene must not render it again
+    view.render()
     grab = vtk.vtkWindowToImageFilter()
     grab.SetInput(view.render_window())
     grab.ReadFrontBufferOff()
@@ -76,9 +90,7 @@ def _slice_picture(
 ) -> Picture:
     from trame_slicer.views import ViewLayoutDefinition
 
-    view = app.view_manager.create_view(ViewLayoutDefinition.slice_view(orientation))
-    view.set_render_blocked(True)
-    view.update_size(*size)
+    view = _new_view(app, ViewLayoutDefinition.slice_view(orientation), size)
     view.set_background_volume_id(nodes.ct.GetID())
     view.set_foreground_volume_id(nodes.pet.GetID() if nodes.pet else None)
     view.set_foreground_opacity(_PET_OPACITY if nodes.pet else 0.0)
@@ -98,9 +110,7 @@ def _slice_picture(
 def _picture_3d(app: SlicerApp, centre: np.ndarray, size: tuple[int, int]) -> Picture:
     from trame_slicer.views import ViewLayoutDefinition
 
-    view = app.view_manager.create_view(ViewLayoutDefinition.threed_view(background_color=("#000000", "#10161d")))
-    view.set_render_blocked(True)
-    view.update_size(*size)
+    view = _new_view(app, ViewLayoutDefinition.threed_view(background_color=_BACKGROUND), size)
     view.fit_view_to_content()
     view.set_orientation_marker(view.get_view_node().OrientationMarkerTypeCube)
     camera = view.get_camera_node()
@@ -143,16 +153,15 @@ def render_views(
     :raises SegmentationError: the case has no tumour.
     :raises DependencyError: there is nothing to render with.
     """
-    from trame_slicer.views import DirectViewFactory
-
     require_opengl()
     body = coarse_body(case.ct.image)
     centre = np.array(largest_section_ras(case.mask.image))
     box = box_ras(body, case.mask.image)
     with quiet_vtk():
-        app.view_manager.register_factory(DirectViewFactory(do_render_offscreen=True))
         _dress(nodes)
-        if lungs is not None:
-            add_lung_model(app.scene, lungs, body)
         pictures = [_slice_picture(app, nodes, orientation, centre, box, size) for orientation in ORIENTATIONS]
-        return [*pictures, _picture_3d(app, centre, size)]
+        model = add_lung_model(app.scene, lungs, body) if lungs is not None else None
+        pictures.append(_picture_3d(app, centre, size))
+        if model is not None:
+            app.scene.RemoveNode(model)
+    return pictures

@@ -9,14 +9,14 @@ from typing import Any
 import SimpleITK as sitk
 from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-from ..core.case import LoadedImage
 from ..core.outline_settings import OutlineMethod, OutlineSettings
+from .hierarchy import file_beside
+from .images import MODALITY_ATTRIBUTE, volume_from_loaded
 from .node_jobs import JobFolder, NodeJob
 from .segmentations import segmentation_from_mask
-from .volumes import LUNG_WINDOW, PET_HOT, WindowPreset, image_from_volume, volume_from_image
+from .volumes import LUNG_WINDOW, PET_HOT, image_from_volume
 
 ORIGIN_ATTRIBUTE = "NSCLCResponse.Origin"
-MODALITY_ATTRIBUTE = "NSCLCResponse.Modality"
 Point = tuple[float, float, float]
 
 
@@ -43,7 +43,7 @@ class SegmentLogic:
         """
         from ..core.reading import read_ct
 
-        return self._add(read_ct(Path(path), series), "CT", LUNG_WINDOW)
+        return volume_from_loaded(self.scene, read_ct(Path(path), series), "CT", LUNG_WINDOW)
 
     def loadPet(self, path: str | Path, series: str = "") -> vtkMRMLScalarVolumeNode:
         """Read a PET as SUVbw.
@@ -52,15 +52,7 @@ class SegmentLogic:
         """
         from ..core.reading import read_pet
 
-        return self._add(read_pet(Path(path), series), "PET SUVbw", PET_HOT)
-
-    def _add(self, loaded: LoadedImage, name: str, preset: WindowPreset) -> vtkMRMLScalarVolumeNode:
-        node = volume_from_image(self.scene, loaded.image, name, preset)
-        node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
-        node.SetAttribute("NSCLCResponse.PatientId", loaded.patient_id)
-        if loaded.acquisition_date:
-            node.SetAttribute("NSCLCResponse.AcquisitionDate", loaded.acquisition_date)
-        return node
+        return volume_from_loaded(self.scene, read_pet(Path(path), series), "PET SUVbw", PET_HOT)
 
     def guessImages(self) -> tuple[vtkMRMLScalarVolumeNode | None, vtkMRMLScalarVolumeNode | None]:
         """The first CT and PET of the scene, by attribute, then by name and values."""
@@ -147,6 +139,7 @@ class SegmentLogic:
             job.folder.remove()
         node = segmentation_from_mask(self.scene, mask, ct)
         node.SetAttribute(ORIGIN_ATTRIBUTE, result["origin"])
+        file_beside(self.scene, node, ct)
         return node
 
 

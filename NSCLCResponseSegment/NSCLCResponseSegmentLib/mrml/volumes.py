@@ -14,6 +14,7 @@ from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_nump
 
 from ..core.errors import ImageError
 
+_RIGHT_ANGLE_TOLERANCE = 1e-3  # 0.06 degrees: what rounded direction cosines in files amount to
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -46,7 +47,7 @@ def geometry_matrix(image: sitk.Image) -> vtk.vtkMatrix4x4:
 
 def to_vtk_image(image: sitk.Image) -> vtk.vtkImageData:
     """The voxels without geometry (origin 0, spacing 1), as MRML nodes hold them."""
-    array = np.ascontiguousarray(sitk.GetArrayFromImage(image))
+    array = sitk.GetArrayViewFromImage(image)
     data = vtk.vtkImageData()
     data.SetDimensions(*image.GetSize())
     scalars = numpy_to_vtk(array.ravel(), deep=True, array_type=get_vtk_array_type(array.dtype))
@@ -92,7 +93,7 @@ def apply_preset(node: vtkMRMLScalarVolumeNode, preset: WindowPreset) -> None:
 def image_from_volume(node: Any) -> sitk.Image:
     """A volume node's voxels with their place in the world, in LPS.
 
-    :raises ImageError: the node is empty, has several components, or lies under a transform.
+    :raises ImageError: the node is empty, has several components, lies under a transform, or is sheared.
     """
     data = node.GetImageData()
     if data is None or data.GetPointData().GetScalars() is None:
@@ -112,11 +113,17 @@ def image_from_volume(node: Any) -> sitk.Image:
 
 
 def with_geometry(image: sitk.Image, ijk_to_ras: vtk.vtkMatrix4x4) -> sitk.Image:
-    """Give ``image`` the place in LPS that ``ijk_to_ras`` says."""
+    """Give ``image`` the place in LPS that ``ijk_to_ras`` says.
+
+    :raises ImageError: the axes are not at right angles, as after a hardened shear; no image file can hold that.
+    """
     values = np.array([[ijk_to_ras.GetElement(r, c) for c in range(4)] for r in range(4)])
     lps = _LPS_TO_RAS @ values[:3, :3]
     spacing = np.linalg.norm(lps, axis=0)
+    axes = lps / spacing
+    if np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE_TOLERANCE:
+        raise ImageError("The image's axes are not at right angles.", "Resample it onto a regular grid first.")
     image.SetSpacing([float(s) for s in spacing])
-    image.SetDirection([float(v) for v in (lps / spacing).ravel()])
+    image.SetDirection([float(v) for v in axes.ravel()])
     image.SetOrigin([float(v) for v in _LPS_TO_RAS @ values[:3, 3]])
     return image

@@ -1,0 +1,40 @@
+"""What was read from files, as a volume node that remembers where it came from."""
+
+from __future__ import annotations
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
+
+from ..core.case import LoadedImage
+from ..core.dicom_series import read_header
+from .hierarchy import file_under_study
+from .volumes import WindowPreset, volume_from_image
+
+MODALITY_ATTRIBUTE = "NSCLCResponse.Modality"
+PATIENT_ATTRIBUTE = "NSCLCResponse.PatientId"
+DATE_ATTRIBUTE = "NSCLCResponse.AcquisitionDate"
+#: gzip's default takes three times as long on a chest CT and saves a tenth of the bytes
+_COMPRESSION = "gzip_fastest"
+
+
+def volume_from_loaded(
+    scene: vtkMRMLScene, loaded: LoadedImage, name: str, preset: WindowPreset
+) -> vtkMRMLScalarVolumeNode:
+    """Add an image with its geometry, window, DICOM identity, and place under patient and study."""
+    uids = [str(header.header.SOPInstanceUID) for file in loaded.dicom_files if (header := read_header(file))]
+    node = volume_from_image(scene, loaded.image, name, preset, uids)
+    node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
+    node.SetAttribute(PATIENT_ATTRIBUTE, loaded.patient_id)
+    if loaded.acquisition_date:
+        node.SetAttribute(DATE_ATTRIBUTE, loaded.acquisition_date)
+    node.AddDefaultStorageNode()
+    node.GetStorageNode().SetCompressionParameter(_COMPRESSION)
+    file_under_study(
+        scene,
+        node,
+        patient_id=loaded.patient_id,
+        study_uid=loaded.study_uid,
+        study_date=str(loaded.facts.get("study_date", "")) or loaded.acquisition_date,
+        series_uid=loaded.series_uid,
+        modality=loaded.modality,
+    )
+    return node
