@@ -1,4 +1,4 @@
-"""The 3D-CNN: a few MONAI convolution blocks, pooled inside the tumour and over the whole patch."""
+"""The 3D-CNN: a few MONAI convolution blocks, pooled inside the tumour."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class NetworkSpec:
 
     :param in_channels: channels of the patch; the last one is the mask.
     :param features: channels after each stage; every stage halves the grid first, which keeps a CPU fast enough.
-    :param dropout: probability, after each convolution block and before the classifier.
+    :param dropout: probability after each convolution. :param head_dropout: and before the last layer.
     """
 
     in_channels: int
     features: tuple[int, ...] = (16, 32, 64)
     dropout: float = 0.1
+    head_dropout: float = 0.3
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dictionary, as ``signature.json`` holds it."""
@@ -41,51 +42,81 @@ def build_network(spec: NetworkSpec) -> torch.nn.Module:
     """A network with random weights: (batch, channels, z, y, x) → (batch,) logits.
 
     Stages of two 3×3×3 convolutions with batch normalisation (which, unlike instance normalisation, keeps the level of
-    HU and SUV), PReLU and dropout; then the mean and the standard deviation inside the tumour and the mean over the
-    patch, and one linear layer.
+    HU and SUV), PReLU and dropout. After each stage the maps are pooled inside the tumour (:func:`_pool`), and one
+    linear layer reads all of that.
     """
     import torch
     from monai.networks.blocks import Convolution
 
     class PooledCNN(torch.nn.Module):
-        """``stages`` is what class activation maps hook into: its output keeps the patch's axes."""
+        """``stages`` is what class activation maps hook into: their output keeps the patch's axes."""
 
         def __init__(self) -> None:
             super().__init__()
             stages = []
             channels = spec.in_channels
             for width in spec.features:
-                for step in range(2):
-                    strides = 2 if step == 0 else 1
-                    stages.append(
-                        Convolution(
-                            3, channels, width, strides=strides, norm="batch", act="prelu", dropout=spec.dropout
-                        )
+                blocks = []
+                for strides in (2, 1):
+                    block = Convolution(
+                        3, channels, width, strides=strides, norm="batch", act="prelu", dropout=spec.dropout
                     )
+                    blocks.append(block)
                     channels = width
-            self.stages = torch.nn.Sequential(*stages)
-            self.dropout = torch.nn.Dropout(spec.dropout)
-            self.classifier = torch.nn.Linear(3 * channels, 1)
+                stages.append(torch.nn.Sequential(*blocks))
+            self.stages = torch.nn.ModuleList(stages)
+            pooled = _POOLED_PER_MAP * sum(spec.features)
+            self.head = torch.nn.Sequential(
+                torch.nn.BatchNorm1d(pooled), torch.nn.Dropout(spec.head_dropout), torch.nn.Linear(pooled, 1)
+            )
 
         def forward(self, patch: torch.Tensor) -> torch.Tensor:
-            maps = self.stages(patch)
-            mask = torch.nn.functional.adaptive_avg_pool3d(patch[:, -1:].clamp(0, 1), maps.shape[2:])
-            weight = mask / mask.sum(dim=(2, 3, 4), keepdim=True).clamp_min(1e-6)
-            mean = (maps * weight).sum(dim=(2, 3, 4), keepdim=True)
-            deviation = ((maps - mean) ** 2 * weight).sum(dim=(2, 3, 4)).add(1e-6).sqrt()
-            pooled = torch.cat([mean.flatten(1), deviation, maps.mean(dim=(2, 3, 4))], dim=1)
-            return self.classifier(self.dropout(pooled)).squeeze(1)
+            mask = patch[:, -1:].clamp(0, 1)
+            maps, pooled = patch, []
+            for stage in self.stages:
+                maps = stage(maps)
+                pooled.append(_pool(maps, torch.nn.functional.adaptive_avg_pool3d(mask, maps.shape[2:])))
+            return self.head(torch.cat(pooled, dim=1)).squeeze(1)
 
     return PooledCNN()
 
 
+_POOLED_PER_MAP = 5  # mean, standard deviation, and one moment along each axis
+
+
+def _pool(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What each map is like inside the tumour: mean, standard deviation, and where it is high.
+
+    The last is the first moment along each axis, in units of the tumour's own extent: a mean over the tumour cannot
+    tell a tumour that is dense in front from one that is dense behind.
+
+    :param maps: (batch, channels, z, y, x). :param mask: (batch, 1, z, y, x), 0 to 1.
+    :returns: (batch, 5 × channels).
+    """
+    import torch
+
+    axes = (2, 3, 4)
+    weight = mask / mask.sum(dim=axes, keepdim=True).clamp_min(1e-6)
+    mean = (maps * weight).sum(dim=axes, keepdim=True)
+    centred = maps - mean
+    pooled = [mean.flatten(1), (centred**2 * weight).sum(dim=axes).add(1e-4).sqrt()]
+    for axis in axes:
+        shape = [-1 if other == axis else 1 for other in range(5)]
+        place = torch.linspace(-1, 1, maps.shape[axis], device=maps.device, dtype=maps.dtype).reshape(shape)
+        place = place - (place * weight).sum(dim=axes, keepdim=True)
+        extent = (place**2 * weight).sum(dim=axes, keepdim=True).add(1e-4).sqrt()
+        pooled.append((centred * weight * place / extent).sum(dim=axes))
+    return torch.cat(pooled, dim=1)
+
+
 def count_parameters(spec: NetworkSpec) -> int:
-    """Parameters that :func:`build_network` would allocate, without allocating them."""
+    """Parameters and running statistics that :func:`build_network` would allocate, without allocating them."""
     total, channels = 0, spec.in_channels
     for width in spec.features:
-        total += 27 * width * (channels + width) + 2 * width * 4
+        total += 27 * width * (channels + width) + 2 * (6 * width + 2)
         channels = width
-    return total + 3 * channels + 1
+    pooled = _POOLED_PER_MAP * sum(spec.features)
+    return total + 5 * pooled + 2
 
 
 def weights_to_bytes(network: torch.nn.Module) -> bytes:

@@ -40,6 +40,7 @@ class NetworkFit:
     pet_dropout: float = 0.4
     features: tuple[int, ...] = (16, 32, 64)
     dropout: float = 0.1
+    head_dropout: float = 0.3
 
 
 @dataclass(frozen=True)

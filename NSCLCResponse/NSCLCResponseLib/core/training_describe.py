@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from .clinical import variable
 from .cohort import Cohort
-from .network import NetworkSpec
 from .presets import Preset
 from .result import software_versions
 from .safe_files import save_arrays
 from .signature_io import SIGNATURE_SCHEMA
 from .training import Trained
 from .training_network import PREPROCESSING as NETWORK_PREPROCESSING
+from .training_network import network_spec
 from .training_tables import PREPROCESSING as TABLE_PREPROCESSING
 from .training_tables import feature_unit, training_statistics
 
@@ -66,7 +66,7 @@ def _part(
     fit = trained.fits[name]
     if name == "cnn":
         files["cnn.safetensors"] = fit.model_bytes
-        spec = NetworkSpec(preset.patch.channels, preset.network.features, preset.network.dropout)
+        spec = network_spec(preset.patch, preset.network)
         shape = {"patch": preset.patch.to_json(), "network": spec.to_json()}
         about = {"preprocessing": NETWORK_PREPROCESSING, "chosen": fit.chosen}
         return {"name": name, "kind": "cnn", "weights": "cnn.safetensors", **shape, **about}

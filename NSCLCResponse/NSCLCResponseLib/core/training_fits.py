@@ -19,11 +19,11 @@ from NSCLCResponseSegmentLib.core.atomic import staged_file
 from NSCLCResponseSegmentLib.core.progress import Progress
 
 from .fusion import column
-from .network import NetworkSpec, network_from_bytes, weights_to_bytes
+from .network import network_from_bytes, weights_to_bytes
 from .presets import Preset
 from .safe_files import load_pipeline, save_pipeline
 from .training_data import TrainingData, patches_for
-from .training_network import network_logits, train_network
+from .training_network import network_logits, network_spec, train_network
 from .training_tables import fit_table
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Fitter:
         on_epoch(0)
         weights = self._kept(f"{key}.safetensors", make)
         checkpoint.unlink(missing_ok=True)
-        network = network_from_bytes(NetworkSpec(patch.channels, fit.features, fit.dropout), weights, part)
+        network = network_from_bytes(network_spec(patch, fit), weights, part)
         logits = {}
         for pet, here in ((False, data.has_patch), (True, data.has_patch & data.has_pet)):
             values = np.full(len(here), np.nan)

@@ -22,6 +22,11 @@ PREPROCESSING = (
 )
 
 
+def network_spec(patch: PatchSpec, fit: NetworkFit) -> NetworkSpec:
+    """The architecture that the preset asks for."""
+    return NetworkSpec(patch.channels, fit.features, fit.dropout, fit.head_dropout)
+
+
 class Augmenter:
     """Random changes of one patch (channels, z, y, x); the mask moves with the images and keeps its values.
 
@@ -33,12 +38,10 @@ class Augmenter:
 
         self._geometry = Compose(
             [
-                RandFlip(prob=0.5, spatial_axis=0),
-                RandFlip(prob=0.5, spatial_axis=1),
-                RandFlip(prob=0.5, spatial_axis=2),
+                RandFlip(prob=0.5, spatial_axis=2),  # left-right only: front and back of a patient are not alike
                 RandAffine(
                     prob=0.5,
-                    rotate_range=(0.5, 0.5, 0.5),
+                    rotate_range=(0.25, 0.25, 0.25),
                     scale_range=(0.1, 0.1, 0.1),
                     translate_range=(1.5, 1.5, 1.5),
                     padding_mode="border",
@@ -95,7 +98,7 @@ def train_network(
     import torch
 
     torch.manual_seed(seed)
-    network = build_network(NetworkSpec(patch.channels, fit.features, fit.dropout))
+    network = build_network(network_spec(patch, fit))
     network = network.to(memory_format=torch.channels_last_3d)
     optimiser = torch.optim.AdamW(network.parameters(), lr=fit.learning_rate, weight_decay=fit.weight_decay)
     steps = fit.epochs * max(1, len(outcome) // fit.batch)
