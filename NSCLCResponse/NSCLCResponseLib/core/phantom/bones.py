@@ -11,7 +11,7 @@ from .tubes import tube, tubes_distance
 
 SPACING = 23.5  # mm between thoracic vertebrae
 # of ribs 1 to 12: how far the front end lies below the back end, how far round the chest they go (1: to the sternum)
-RIB_DROP = (44, 66, 88, 108, 122, 132, 136, 130, 112, 92, 64, 42)
+RIB_DROP = (48, 76, 98, 114, 126, 132, 136, 130, 112, 92, 64, 42)
 STERNAL_HEIGHT = (50, 26, 2, -20, -42, -60, -74)  # where the cartilage of ribs 1 to 7 meets the sternum
 RIB_ROUND = (0.90, 0.90, 0.89, 0.87, 0.86, 0.84, 0.80, 0.74, 0.68, 0.60, 0.44, 0.28)
 

@@ -226,7 +226,7 @@ def _spiculate(scene: Scene, tumour: Tumour, rng: np.random.Generator, number: i
         bend = rng.normal(0, 0.12 * radius, 3)
         t = np.linspace(0.7 * radius / long, 1, 6)[:, None]
         points = np.array(tumour.centre) + way * t * long + bend * t**2
-        thick = np.linspace(rng.uniform(1.0, 1.9), 0.3, 6)
+        thick = np.linspace(rng.uniform(1.2, 2.4), 0.3, 6)
         paths.append(np.column_stack([points, thick]))
     share = thin_tubes_share(scene.grid, paths, scene.width) * coverage(scene.distance["lung"] + 1, scene.width)
     paint(scene.hu, share * (scene.tissue != TISSUES["tumour"]), 10.0)
