@@ -16,6 +16,7 @@ from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, Outline
 from NSCLCResponseSegmentLib.mrml.lesion_table import fill_lesion_table, lesions_of, lesions_summary
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.tables import shown_table
+from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
 
 from ..core.result_card import result_card
 from ..core.review import ReviewState
@@ -24,6 +25,7 @@ from ..mrml.case_session import CaseSession
 from ..mrml.logic import ResponseLogic
 from ..mrml.result_tables import feature_table, recent_table, review_table
 from ..mrml.save_results import save_results
+from ..render.aim import add_lung_model, coarse_body
 from .case_files import CaseFiles
 from .job_runner import JobRunner, in_background
 from .session import WorkspaceState
@@ -90,6 +92,23 @@ class CaseFlow:
         data.images = self._segment.describeImages(self.ct, self.pet)
         data.has_pet = self.pet is not None
         self._views.show(self.ct, self.pet)
+
+    async def show_lungs(self) -> None:
+        """Faint lungs in 3D, for orientation; found beside everything else."""
+        from NSCLCResponseSegmentLib.core.anatomy import segment_anatomy
+
+        image = image_from_volume(self.ct)
+        loop = asyncio.get_running_loop()
+        try:
+            anatomy = await loop.run_in_executor(None, segment_anatomy, image)
+        except NSCLCResponseError:
+            return  # no body in it: outlining will say so
+        if not anatomy.is_chest:
+            return
+        body = await loop.run_in_executor(None, coarse_body, image)
+        model = add_lung_model(self._scene, anatomy.coarse_lungs, body)
+        model.SetSaveWithScene(False)
+        self._views.fit_three_d()
 
     def _choose_signature(self, folder: Path | None) -> None:
         from ..core.signature_io import default_signature

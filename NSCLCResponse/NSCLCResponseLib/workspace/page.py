@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .job_runner import in_background
-from .page_steps import CARD, CASE, CORRECT, EXPLAIN, OUTLINE, PREDICT, REPORT
+from .page_steps import CARD, CORRECT, EXPLAIN, OUTLINE, PREDICT, REPORT
 from .page_style import STYLE
 from .views import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D
 
@@ -52,7 +52,12 @@ _CONTROLS = """
 </label>
 <label class="check"><input type="checkbox" v-model="crosshair"/>Cross-hair</label>
 <button type="button" @click="trigger('fit')" title="The whole image in each view">Fit</button>
-<span class="soft hint">{{ {
+<span class="soft hint" :title="{
+  look: 'Click: cross-hair. Wheel: slices. Right drag: zoom. Shift and drag: pan.',
+  click: 'Click inside the tumour in any slice.',
+  paint: 'Drag in a slice to add.', erase: 'Drag in a slice to remove.',
+  scissors: 'Draw around a part in a slice.', islands: 'Click the part that stays.',
+  threshold: 'The flickering part lies in the range.' }[tool]">{{ {
   look: 'Click: cross-hair. Wheel: slices. Right drag: zoom. Shift and drag: pan.',
   click: 'Click inside the tumour in any slice.',
   paint: 'Drag in a slice to add.', erase: 'Drag in a slice to remove.',
@@ -77,7 +82,7 @@ def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> Non
         html.Div(_BAR, classes="top")
         with html.Div(classes="work"):
             html.Div(
-                CARD + CASE + OUTLINE + CORRECT + PREDICT + EXPLAIN + REPORT,
+                CARD + OUTLINE + CORRECT + PREDICT + EXPLAIN + REPORT,
                 classes="steps",
                 raw_attrs=['role="region"', 'aria-label="Steps"', 'tabindex="0"'],
             )
@@ -90,7 +95,7 @@ def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> Non
                             html.Div(_over_slice(view), classes="over")
                     with html.Div(classes="cell three-d", raw_attrs=[f'data-view="{THREE_D}"']):
                         client.ServerTemplate(name=THREE_D)
-                        html.Div('<span class="name">3D: tumour</span>', classes="over")
+                        html.Div('<span class="name">3D: tumour and lungs</span>', classes="over")
                 html.Div(_ELSEWHERE, classes="elsewhere-slot", v_if="active_tab !== window.nsclcTab")
 
 

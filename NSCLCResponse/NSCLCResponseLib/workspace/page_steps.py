@@ -22,10 +22,6 @@ CARD = """
 </section>
 """
 
-CASE = """
-<section><h2>1 Case</h2><p>{{ patient }}</p><p class="soft">{{ images }}</p></section>
-"""
-
 
 def _job(name: str) -> str:
     """Bar and text of a job while it runs."""
@@ -39,7 +35,7 @@ def _job(name: str) -> str:
 
 OUTLINE = (
     """
-<section><h2>2 Outline</h2>
+<section><h2>1 Outline</h2>
 <button v-if="job === 'outline'" type="button" class="primary wide" data-test="cancel-outline"
   title="End this and keep everything as it was" @click="trigger('cancel')">Cancel</button>
 <button v-else type="button" class="wide" :class="{ primary: !has_outline, on: tool === 'click' }"
@@ -99,7 +95,7 @@ def _edit_button(action: str, label: str, words: str, blocked: str = "edit_block
 
 
 CORRECT = f"""
-<section><h2>3 Correct</h2>
+<section><h2>2 Correct</h2>
 <div class="buttons" role="group" aria-label="Tools">{_tool_buttons()}</div>
 <label v-if="tool === 'paint' || tool === 'erase'" class="slider">Brush
   <input type="range" min="2" max="60" v-model.number="brush_mm" aria-label="Diameter of the brush" data-test="brush"/>
@@ -127,7 +123,7 @@ CORRECT = f"""
 
 PREDICT = (
     """
-<section><h2>4 Predict</h2>
+<section><h2>3 Predict</h2>
 <p v-if="signature">{{ signature }}</p><p class="label">{{ signature_label }}</p>
 <details v-if="clinical.length"><summary>Clinical values (optional)</summary>
   <label v-for="variable in clinical" :key="variable.name" class="field" :title="variable.possible">
@@ -163,7 +159,7 @@ def _bars(rows: str) -> str:
 
 
 EXPLAIN = f"""
-<section v-if="card" data-test="explain"><h2>5 Explain</h2>
+<section v-if="card" data-test="explain"><h2>4 Explain</h2>
 <p class="soft">Effect on the log-odds: <span class="lowers-text">lowers</span> to the left,
   <span class="raises-text">raises</span> to the right.</p>
 {_bars("bars")}
@@ -183,7 +179,7 @@ def _table(rows: str, test: str) -> str:
 
 REPORT = (
     """
-<section><h2>6 Report and sign</h2>
+<section><h2>5 Report and sign</h2>
 <p>Review: <strong data-test="review-state">{{ review_state }}</strong></p>
 <label class="field"><span>Name</span><input type="text" v-model="reviewer" autocomplete="name" data-test="reviewer"/>
 </label>

@@ -70,13 +70,13 @@ th { font-weight: 600; color: #a9b6c2; }
 .raises-text { color: #3cc4a2; }
 .lowers-text { color: #ef8a3e; }
 .pictures { flex: 1; display: flex; flex-direction: column; min-width: 0; }
-.controls { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; padding: 6px 10px;
+.controls { display: flex; gap: 6px 14px; align-items: center; padding: 6px 10px;
   background: #1a2128; }
 .group { display: flex; }
 .group button { border-radius: 0; margin-left: -1px; }
 .group button:first-child { border-radius: 4px 0 0 4px; }
 .group button:last-child { border-radius: 0 4px 4px 0; }
-.hint { flex: 1 1 200px; text-align: right; }
+.hint { flex: 1 1 60px; text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .grid { flex: 1; min-height: 0; display: grid; grid-template-columns: 1fr 1fr; grid-template-rows: 1fr 1fr; gap: 3px;
   background: #29323b; }
 .cell { position: relative; min-width: 0; min-height: 0; overflow: hidden; background: #000; }

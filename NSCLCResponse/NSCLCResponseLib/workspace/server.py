@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -81,6 +82,7 @@ class Workspace:
         controller.on_server_bind.add(self._on_bind)
         controller.on_server_ready.add(lambda **_: self._on_ready(open_browser))
         os.environ["WSLINK_READY_MSG"] = ""
+        logging.getLogger("wslink").setLevel(logging.CRITICAL)  # tells of each tab that was closed
         try:
             self.server.start(
                 port=port, host=HOST, open_browser=False, show_connection_info=False, timeout=0, disable_logging=True
@@ -109,6 +111,8 @@ class Workspace:
         has_screen = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
         if open_browser and has_screen:
             webbrowser.open(address)
+        asyncio.get_running_loop().set_exception_handler(_log_unless_gone)
+        in_background(self.flow.show_lungs())
         if self._files.mask is not None:
             in_background(self.flow.import_outline(self._files))
 
@@ -149,6 +153,13 @@ class Workspace:
 
     def _on_moved(self, view: str) -> None:
         self.data.slices = {**self.data.slices, view: self.views.position(view)}
+
+
+def _log_unless_gone(_loop: object, context: dict[str, Any]) -> None:
+    """A tab that was closed while something was being sent to it is no error."""
+    error = context.get("exception")
+    if not isinstance(error, ConnectionError):
+        logging.getLogger(__name__).error("%s", context.get("message"), exc_info=error)
 
 
 def _quiet_app() -> SlicerApp:

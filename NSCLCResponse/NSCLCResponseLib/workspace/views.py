@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from NSCLCResponseSegmentLib.mrml.volumes import (
     BONE_WINDOW,
     LUNG_WINDOW,
@@ -13,7 +15,10 @@ from NSCLCResponseSegmentLib.mrml.volumes import (
     PET_GREY,
     PET_HOT,
     apply_preset,
+    image_from_volume,
 )
+
+from ..render.aim import coarse_body, inside_points_ras
 
 if TYPE_CHECKING:
     from trame_server import Server
@@ -25,6 +30,9 @@ AXIAL, CORONAL, SAGITTAL, THREE_D = "Axial", "Coronal", "Sagittal", "ThreeD"
 SLICE_VIEWS = (AXIAL, CORONAL, SAGITTAL)
 PRESETS = {"lung": LUNG_WINDOW, "mediastinum": MEDIASTINUM_WINDOW, "bone": BONE_WINDOW}
 _AXIS_LETTERS = {AXIAL: "IS", CORONAL: "PA", SAGITTAL: "LR"}  # towards minus, towards plus in RAS
+_NORMAL_AXIS = {AXIAL: 2, CORONAL: 1, SAGITTAL: 0}  # the RAS axis that a slice view looks along
+_IN_PLANE_AXES = {AXIAL: (0, 1), CORONAL: (0, 2), SAGITTAL: (1, 2)}
+_BODY_MARGIN = 1.04
 _COLOURS = {AXIAL: "#F34A33", CORONAL: "#6DAD4A", SAGITTAL: "#EFD64D"}
 _PET_SHOWN_ABOVE_SUV = 2.5
 _FPS, _FPS_ELSEWHERE = 25.0, 20.0
@@ -50,6 +58,8 @@ class FourViews:
 
         self._on_point, self._on_moved = on_point, on_moved
         self._ct = self._pet = None
+        self._box = np.zeros((2, 3))
+        self._sizes: dict[str, tuple[int, int]] = {}
         manager = app.view_manager
         register_rca_factories(
             manager, server, _no_ui, _no_ui, target_fps=_FPS, blur_fps=_FPS_ELSEWHERE, interactive_quality=70
@@ -70,14 +80,15 @@ class FourViews:
     # ---------------------------------------------------------------- what is shown
 
     def show(self, ct: Any, pet: Any) -> None:
-        """Show a case from its middle, in the lung window."""
+        """Show a case from the middle of the body, in the lung window."""
         self._ct, self._pet = ct, pet
+        points = inside_points_ras(coarse_body(image_from_volume(ct)))
+        self._box = np.stack([points.min(axis=0), points.max(axis=0)])
         self.set_preset("lung")
-        for view in self.slices.values():
+        for name, view in self.slices.items():
             view.reset_view()
-        bounds = [0.0] * 6
-        ct.GetRASBounds(bounds)
-        self.move_to(tuple((bounds[2 * i] + bounds[2 * i + 1]) / 2 for i in range(3)))
+            self._fit_slice(name)
+        self.move_to(tuple(float(v) for v in self._box.mean(axis=0)))
         for name, view in self.slices.items():
             view.modified.connect(lambda _view, name=name: self._on_moved(name))
             self._on_moved(name)
@@ -110,10 +121,34 @@ class FourViews:
         node.SetCrosshairMode(node.ShowBasic if is_shown else node.NoCrosshair)
 
     def fit(self) -> None:
-        """The whole CT in each view."""
-        for view in (*self.slices.values(), self.three_d):
-            view.fit_view_to_content()
-            view.schedule_render()
+        """The whole body in each view."""
+        for name in SLICE_VIEWS:
+            self._fit_slice(name)
+        self.fit_three_d()
+
+    def _fit_slice(self, name: str) -> None:
+        """The body's box fills the view, whatever its size; the slice stays."""
+        view = self.slices[name]
+        size = self._sizes[name] = view.render_window().GetSize()
+        node = view.get_view_node()
+        across, up = _IN_PLANE_AXES[name]
+        extent = (self._box[1] - self._box[0]) * _BODY_MARGIN
+        scale = max(extent[across] / size[0], extent[up] / size[1])
+        centre = self._box.mean(axis=0)
+        centre[_NORMAL_AXIS[name]] = self._place(name)
+        node.SetFieldOfView(scale * size[0], scale * size[1], node.GetFieldOfView()[2])
+        node.SetDimensions(*size, 1)
+        node.JumpSliceByCentering(*centre)
+        view.schedule_render()
+
+    def _place(self, name: str) -> float:
+        """Where a view's slice lies on the axis that it looks along (RAS mm)."""
+        return self.slices[name].get_view_node().GetSliceToRAS().GetElement(_NORMAL_AXIS[name], 3)
+
+    def _on_resized(self, name: str) -> None:
+        """Another size of the page; a reload with the same size keeps zoom and pan."""
+        if self._ct is not None and self.slices[name].render_window().GetSize() != self._sizes.get(name):
+            self._fit_slice(name)
 
     def fit_three_d(self) -> None:
         """Look at everything in 3D from the front and a little from above."""
@@ -146,13 +181,14 @@ class FourViews:
         view = self.slices[name]
         low, high = view.get_slice_range()
         value = view.get_slice_value()
-        letter = _AXIS_LETTERS[name][value >= 0]
+        place = self._place(name)
+        letter = _AXIS_LETTERS[name][place >= 0]
         return {
             "minimum": round(low, 3),
             "maximum": round(high, 3),
             "step": round(view.get_slice_step(), 4),
             "value": round(value, 3),
-            "words": f"{letter} {abs(value):.1f} mm",
+            "words": f"{letter} {abs(place):.1f} mm",
         }
 
     # ---------------------------------------------------------------- pictures
@@ -189,6 +225,7 @@ class FourViews:
 
         for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
             view.interactor().AddObserver(event, tell, 10.0)
+        view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
 
 
 def _no_ui(*_: Any) -> None:
