@@ -54,7 +54,8 @@ def _request(arguments: dict[str, Any]) -> FeatureRequest:
     ct = load_settings(Path(given["settings"])) if given["settings"] else shipped_settings("ct")
     pet = load_settings(Path(given["pet_settings"])) if given["pet_settings"] else shipped_settings("pet")
     regions = tuple(parse_regions(arguments.get("regions") or "tumour"))
-    return FeatureRequest(ct, pet, regions, each_lesion=not arguments.get("whole_outline"))
+    each, ibsi = not arguments.get("whole_outline"), bool(arguments.get("ibsi"))
+    return FeatureRequest(ct, pet, regions, each_lesion=each, ibsi=ibsi)
 
 
 def _measure(

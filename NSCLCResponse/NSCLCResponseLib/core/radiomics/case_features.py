@@ -31,12 +31,14 @@ class FeatureRequest:
     :param pet_settings: used when the case has a PET.
     :param regions: of each lesion.
     :param each_lesion: a row for each lesion; otherwise one for the whole outline only.
+    :param ibsi: resample and discretise as IBSI-1 prescribes.
     """
 
     ct_settings: RadiomicsSettings
     pet_settings: RadiomicsSettings | None = None
     regions: tuple[Region, ...] = (TUMOUR,)
     each_lesion: bool = True
+    ibsi: bool = False
     processes: int | None = None
 
     def settings_of(self, case: Case) -> dict[str, RadiomicsSettings]:
@@ -141,7 +143,8 @@ def _measure(
     for number, (image_name, own) in enumerate(settings.items()):
         image = case.ct.image if image_name == "ct" else case.pet.image
         part = progress.part(number / len(settings), (number + 1) / len(settings))
-        result = extract_features(image, mask, own, prefix=image_name, progress=part, processes=request.processes)
+        how = {"processes": request.processes, "ibsi": request.ibsi}
+        result = extract_features(image, mask, own, prefix=image_name, progress=part, **how)
         _take(result, region, mask, (values, failed))
         warnings += result.warnings
         diagnostics[image_name] = result.diagnostics

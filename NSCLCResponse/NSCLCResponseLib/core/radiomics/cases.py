@@ -101,7 +101,7 @@ def _state(path: Path) -> str:
 def _fingerprint(source: CaseSource, request: FeatureRequest) -> str:
     pet = request.pet_settings.sha256 if request.pet_settings else ""
     regions = [region.name for region in request.regions]
-    what = [CASE_SCHEMA, source.inputs, request.ct_settings.sha256, pet, regions, request.each_lesion]
+    what = [CASE_SCHEMA, source.inputs, request.ct_settings.sha256, pet, regions, request.each_lesion, request.ibsi]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

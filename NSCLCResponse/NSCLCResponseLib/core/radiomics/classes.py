@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .engine import uses_bins
+from .ibsi_grid import levels_from_range
 from .sharing import Binned, sharing_class
 from .textures import Neighbourhood, TextureMatrices
 
@@ -34,10 +35,13 @@ class Outcome:
         self.failed.update(dict.fromkeys(names, reason))
 
 
-def discretise(image: np.ndarray, around: Neighbourhood, setting: dict[str, Any]) -> Binned | str:
+def discretise(
+    image: np.ndarray, around: Neighbourhood, setting: dict[str, Any], *, ibsi: bool = False
+) -> Binned | str:
     """PyRadiomics' bins (``binWidth`` from multiples of the width, or ``binCount``), or why there are none.
 
     :param image: (z, y, x).
+    :param ibsi: start bins of fixed width at the lower end of ``resegmentRange`` when there is one.
     """
     from radiomics import imageoperations
 
@@ -49,9 +53,10 @@ def discretise(image: np.ndarray, around: Neighbourhood, setting: dict[str, Any]
         needed = float(ends[1]) / width - float(ends[0]) / width
         if needed > TOO_MANY_BINS:
             return f"its values would need {needed:.0f} bins of {width:g}; more than {TOO_MANY_BINS} tell nothing"
-    edges = imageoperations.getBinEdges(ends, **setting)  # they depend on the smallest and largest value only
+    levels = levels_from_range(values, setting) if ibsi else None
+    if levels is None:  # the edges depend on the smallest and largest value only
+        levels = np.digitize(values, imageoperations.getBinEdges(ends, **setting))
     array = np.zeros(image.shape, int)
-    levels = np.digitize(values, edges)
     array[inside] = levels
     textures = None
     if list(setting.get("distances") or [1]) == [1]:
@@ -65,6 +70,8 @@ def compute_classes(
     around: Neighbourhood,
     what: tuple[str, dict[str, tuple[str, ...]]],
     setting: dict[str, Any],
+    *,
+    ibsi: bool = False,
 ) -> Outcome:
     """All grey-value features of one image.
 
@@ -79,9 +86,9 @@ def compute_classes(
     bad = np.count_nonzero(~np.isfinite(array[around.inside]))
     if bad:
         names = [f"{name}_{c}_{f}" for c, features in classes.items() for f in features]
-        outcome.fail(names, f"{bad} voxels of the region have no finite value in this image")
+        outcome.fail(names, "the image holds values that are not numbers (NaN or infinite) in or near the region")
         return outcome
-    binned = discretise(array, around, setting)
+    binned = discretise(array, around, setting, ibsi=ibsi and name == "original")
     if isinstance(binned, Binned) and len(binned.levels) and binned.levels[-1] > MANY_BINS:
         outcome.warnings.append(
             f"The {name} image needs {binned.levels[-1]} bins; its texture features may be mostly noise."

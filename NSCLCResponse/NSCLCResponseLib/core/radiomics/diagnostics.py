@@ -23,6 +23,8 @@ def describe(image: sitk.Image, mask: sitk.Image, prepared: Prepared | None, pla
     info.addGeneralSettings(plan.setting)
     info.addEnabledImageTypes(plan.image_types)
     record = dict(info.getGeneralInfo())
+    if plan.ibsi:
+        record["diagnostics_Configuration_Processing"] = "resampled and discretised as IBSI-1 prescribes"
     record |= _image_record(image, "original") | _mask_record(None, mask, "original")
     if prepared is not None and plan.setting.get("resampledPixelSpacing") is not None:
         record |= _image_record(prepared.image, "interpolated")

@@ -22,11 +22,15 @@ class Plan:
     :param setting: PyRadiomics' settings with its defaults; ``label`` is always 1, the value inside our masks.
     :param image_types: name (``LoG``) → settings of its own.
     :param classes: feature class → names of its features, in PyRadiomics' order.
+    :param ibsi: resample and discretise as IBSI-1 prescribes instead of as PyRadiomics does.
+    :param outlier_sigmas: with ``ibsi``: voxels farther from the mean are left out, after ``resegmentRange``; 0 is off.
     """
 
     setting: dict[str, Any]
     image_types: dict[str, dict[str, Any]]
     classes: dict[str, tuple[str, ...]]
+    ibsi: bool = False
+    outlier_sigmas: float = 0.0
 
     def expected_names(self) -> list[str]:
         """Names of all features, in PyRadiomics' order (``original_shape_Elongation``)."""
@@ -47,7 +51,7 @@ class Plan:
         return ["lbp-2D" if kind == "LBP2D" else kind.lower()]
 
 
-def make_plan(parameters: Mapping[str, Any]) -> Plan:
+def make_plan(parameters: Mapping[str, Any], *, ibsi: bool = False, outlier_sigmas: float = 0.0) -> Plan:
     """Complete the content of a (checked) parameter file."""
     from radiomics import getFeatureClasses
     from radiomics.featureextractor import RadiomicsFeatureExtractor
@@ -63,7 +67,7 @@ def make_plan(parameters: Mapping[str, Any]) -> Plan:
     for name, features in wanted.items():
         current = [f for f, deprecated in known[name].getFeatureNames().items() if not deprecated]
         classes[name] = tuple(features or current)
-    return Plan(setting, images, classes)
+    return Plan(setting, images, classes, ibsi, outlier_sigmas)
 
 
 def quiet() -> None:

@@ -48,6 +48,7 @@ def extract_features(
     prefix: str = "ct",
     progress: Progress = SILENT,
     processes: int | None = None,
+    ibsi: bool = False,
 ) -> FeatureResult:
     """All features that ``settings`` ask for, with the values that PyRadiomics itself would give.
 
@@ -57,9 +58,10 @@ def extract_features(
     :param mask: any integer type, not 0 inside; brought onto the image's grid by physical space if it lies on another.
     :param prefix: put before PyRadiomics' names, e.g. ``ct``.
     :param processes: how many to use side by side; by default one for each core.
+    :param ibsi: resample and discretise as IBSI-1 prescribes; values then differ from PyRadiomics' own.
     :raises MaskError: the mask lies outside the image.
     """
-    plan = make_plan(settings.parameters)
+    plan = make_plan(settings.parameters, ibsi=ibsi)
     moved, notes = onto_grid(mask, image)
     if not np.any(sitk.GetArrayViewFromImage(moved)) and np.any(sitk.GetArrayViewFromImage(mask)):
         _require_overlap(image, mask)
@@ -129,7 +131,8 @@ def measure(filtered: FilteredImage, prepared: Prepared, around: Neighbourhood, 
         outcome.fail(names, f"the filter cannot be applied to the region with its margin ({size} voxels)")
         return outcome
     mask = prepared.crop(prepared.mask)
-    return compute_classes(prepared.crop(image), mask, around, (filtered.name, classes), filtered.setting)
+    what = (filtered.name, classes)
+    return compute_classes(prepared.crop(image), mask, around, what, filtered.setting, ibsi=plan.ibsi)
 
 
 def _require_overlap(image: sitk.Image, mask: sitk.Image) -> None:

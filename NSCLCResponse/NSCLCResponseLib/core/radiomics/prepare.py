@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .engine import Plan
+from .ibsi_grid import resample_as_ibsi, without_outliers
 
 # A cubic B-spline's coefficients depend on all samples, with a weight that falls by 0.268 per sample (Unser 1993):
 # after 32 samples it is 5e-19, below the rounding of the numbers themselves.
@@ -61,7 +62,10 @@ def prepare(image: sitk.Image, mask: sitk.Image, plan: Plan) -> Prepared:
         if setting.get("normalize"):
             image = imageoperations.normalizeImage(image, **setting)
         if setting.get("interpolator") is not None and setting.get("resampledPixelSpacing") is not None:
-            image, mask = imageoperations.resampleImage(_around(image, mask, setting), mask, **setting)
+            if plan.ibsi:
+                image, mask = resample_as_ibsi(image, mask, setting)
+            else:
+                image, mask = imageoperations.resampleImage(_around(image, mask, setting), mask, **setting)
         elif setting.get("preCrop"):
             box, _ = imageoperations.checkMask(image, mask, **setting)
             image, mask = imageoperations.cropToTumorMask(image, mask, box, **setting)
@@ -71,6 +75,8 @@ def prepare(image: sitk.Image, mask: sitk.Image, plan: Plan) -> Prepared:
         grey_mask = mask
         if setting.get("resegmentRange") is not None:
             grey_mask = sitk.Cast(imageoperations.resegmentMask(image, mask, **setting), sitk.sitkUInt8)
+            if plan.outlier_sigmas:
+                grey_mask = without_outliers(image, grey_mask, plan.outlier_sigmas)
             box, _ = imageoperations.checkMask(image, grey_mask, **setting)
     except ValueError as problem:
         raise RegionUnusableError(_in_words(problem, setting)) from problem

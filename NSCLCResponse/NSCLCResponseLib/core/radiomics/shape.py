@@ -63,4 +63,5 @@ def principal_variances(points: np.ndarray) -> Any:
     :param points: (n, 3), mm.
     """
     centred = points - points.mean(axis=0)
-    return np.maximum(np.linalg.eigvalsh(centred.T @ centred / len(points)), 0.0)
+    variances = np.linalg.eigvalsh(centred.T @ centred / len(points))
+    return np.where(variances > 1e-14 * variances[-1], variances, 0.0)  # below is rounding, of a flat region

@@ -22,12 +22,14 @@ class Binned:
 
     :param array: (z, y, x), levels from 1 inside the region, 0 outside.
     :param levels: those that occur.
+    :param top: the highest level of the whole region, where this is only a part of it (a slice); 0 otherwise.
     :param textures: its texture matrices, or ``None`` where PyRadiomics has to make them (other distances).
     """
 
     array: np.ndarray
     levels: np.ndarray
     textures: TextureMatrices | None = None
+    top: int = 0
 
 
 @lru_cache(maxsize=16)
@@ -50,7 +52,7 @@ class _SharedBins:
         del matrix
         binned = self.settings["binned"]
         self.coefficients["grayLevels"] = binned.levels
-        self.coefficients["Ng"] = int(binned.levels[-1])
+        self.coefficients["Ng"] = binned.top or int(binned.levels[-1])
         return binned.array
 
     @property

@@ -1,0 +1,95 @@
+"""The IBSI-1 conformity table (``make ibsi``): every reference value, ours, and the reason for each difference.
+
+Writes ``build/ibsi.csv`` and prints the totals; exits with 1 when a value is outside its tolerance without a reason.
+The reference data (CC BY 4.0 and CC BY-NC 3.0, https://theibsi.github.io) are looked for beside the checkout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from NSCLCResponseLib.core.radiomics.ibsi import (
+    CONFIGURATIONS,
+    UNEXPLAINED,
+    VERDICTS,
+    Comparison,
+    Configuration,
+    Value,
+    compare,
+    totals,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Compute all configurations whose reference file is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "ibsi", help="folder of IBSI-1")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "ibsi.csv", help="table to write")
+    parser.add_argument("--only", nargs="*", default=[], help="names of configurations")
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        print(f"The IBSI-1 data are not there ({args.data}); give their folder with --data.")
+        return 2
+    rows: list[Comparison] = []
+    for configuration in CONFIGURATIONS:
+        if args.only and configuration.name not in args.only:
+            continue
+        if not (args.data / "reference" / configuration.reference).is_file():
+            print(f"{configuration.name}: no reference file {configuration.reference}, left out")
+            continue
+        found = compare(configuration, args.data)
+        report(configuration, found)
+        rows += found
+    write(rows, args.out)
+    print_totals(rows)
+    print(f"Written: {args.out}")
+    return 1 if any(UNEXPLAINED in (row.ours.verdict, row.pyradiomics.verdict) for row in rows) else 0
+
+
+def report(configuration: Configuration, rows: list[Comparison]) -> None:
+    """Name what is outside its tolerance."""
+    print(f"{configuration.name}: {len(rows)} reference values")
+    for row in rows:
+        if row.ours.verdict in ("differs", UNEXPLAINED):
+            print(
+                f"  {row.tag}: {row.ours.number:.6g} instead of {row.consensus:g} ± {row.tolerance:g};"
+                f" {row.ours.reason or 'NO REASON KNOWN'}"
+            )
+
+
+def write(rows: list[Comparison], out: Path) -> None:
+    """One line for each reference value, none left out."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    header = ["configuration", "feature", "consensus", "tolerance"]
+    for way in ("ours", "pyradiomics"):
+        header += [way, f"{way}_verdict", f"{way}_reason"]
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        for row in rows:
+            line = [row.configuration, row.tag, row.consensus, row.tolerance]
+            writer.writerow([*line, *_cells(row.ours), *_cells(row.pyradiomics)])
+
+
+def _cells(value: Value) -> list[object]:
+    return ["" if value.number is None else f"{value.number:.9g}", value.verdict, value.reason]
+
+
+def print_totals(rows: list[Comparison]) -> None:
+    """A table of verdicts, with IBSI's processing (--ibsi) and with PyRadiomics' own."""
+    names = list(dict.fromkeys(row.configuration for row in rows))
+    for title, way in (("With --ibsi", "ours"), ("With PyRadiomics' own grid and bins", "pyradiomics")):
+        print(f"\n{title}")
+        print(f"{'':18}" + "".join(f"{verdict:>14}" for verdict in VERDICTS))
+        for name in [*names, "all"]:
+            counted = totals(getattr(row, way).verdict for row in rows if name in ("all", row.configuration))
+            print(f"{name:18}" + "".join(f"{counted[verdict]:14}" for verdict in VERDICTS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
