@@ -22,6 +22,8 @@ from .patch import PatchSpec, cut_patch, without_pet
 if TYPE_CHECKING:
     import numpy as np
 
+    from .radiomics import RadiomicsSettings
+
 IMAGE_PARTS = ("radiomics_ct", "radiomics_pet", "cnn")
 SETTINGS_OF = {"radiomics_ct": "signature-ct", "radiomics_pet": "signature-pet"}
 
@@ -77,10 +79,11 @@ def collect(
     import numpy as np
 
     patients = cohort.with_outcome().patients
+    plan = _Plan(parts, _load_all(settings, parts), patch, work / "patients")
     measured = []
     for index, patient in enumerate(patients):
         progress.report(index / max(len(patients), 1), f"Measuring {len(patients)} patients")
-        measured.append(_measure(patient, parts, settings, patch, work))
+        measured.append(_measure(patient, plan))
         if measured[-1].problem:
             progress.warn(f"{patient.name} takes part without images: {measured[-1].problem}")
     outcome = np.array([p.outcome for p in patients], dtype=int)
@@ -100,6 +103,34 @@ def collect(
         has_pet=np.array([m.has_pet for m in measured]),
         problems={p.name: m.problem for p, m in zip(patients, measured, strict=True) if m.problem},
     )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is measured of each patient, and where it is kept."""
+
+    parts: tuple[str, ...]
+    settings: Mapping[str, RadiomicsSettings]
+    patch: PatchSpec
+    folder: Path
+
+    def key(self, lesions: list[Lesion]) -> str:
+        """Changes whenever an image, a settings file or the patch changes."""
+        digest = hashlib.sha256(json.dumps([self.patch.to_json(), sorted(self.parts)]).encode())
+        for name in sorted(self.settings):
+            digest.update(self.settings[name].sha256.encode())
+        for lesion in lesions:
+            for path in (lesion.ct, lesion.pet, lesion.mask):
+                known = path is not None and path.exists()
+                stamp = f"{path.stat().st_mtime_ns}|{path.stat().st_size}" if known else ""
+                digest.update(f"{path}|{stamp}|{lesion.roi}".encode())
+        return digest.hexdigest()[:24]
+
+
+def _load_all(settings: Mapping[str, Path], parts: tuple[str, ...]) -> dict[str, RadiomicsSettings]:
+    from .radiomics import load_settings
+
+    return {part: load_settings(path) for part, path in settings.items() if part in parts}
 
 
 def _feature_tables(
@@ -127,16 +158,14 @@ def _stack(paths: list[Path | None], spec: PatchSpec) -> np.ndarray:
     return np.stack([np.load(path, allow_pickle=False) if path else empty for path in paths])
 
 
-def _measure(
-    patient: Patient, parts: tuple[str, ...], settings: Mapping[str, Path], patch: PatchSpec, work: Path
-) -> _Measured:
+def _measure(patient: Patient, plan: _Plan) -> _Measured:
     lesions = [lesion for lesion in patient.lesions if lesion.ct and lesion.mask]
-    if not lesions or not set(parts) & set(IMAGE_PARTS):
+    if not lesions or not set(plan.parts) & set(IMAGE_PARTS):
         return _Measured({}, None, has_pet=False)
-    kept = work / "patients" / _key(lesions, parts, settings, patch)
+    kept = plan.folder / plan.key(lesions)
     if not (kept.with_suffix(".json")).is_file():
         try:
-            record = _measure_images(patient, lesions, parts, settings, patch, kept)
+            record = _measure_images(patient, lesions, plan, kept)
         except NSCLCResponseError as error:
             return _Measured({}, None, has_pet=False, problem=str(error))
         with staged_file(kept.with_suffix(".json")) as aside:
@@ -145,42 +174,24 @@ def _measure(
     return _Measured(record["values"], kept.with_suffix(".npy") if record["patch"] else None, record["has_pet"])
 
 
-def _key(lesions: list[Lesion], parts: tuple[str, ...], settings: Mapping[str, Path], patch: PatchSpec) -> str:
-    """Changes whenever a file, a settings file or the patch changes."""
-    digest = hashlib.sha256(json.dumps([patch.to_json(), sorted(parts)]).encode())
-    for path in settings.values():
-        digest.update(path.read_bytes())
-    for lesion in lesions:
-        for path in (lesion.ct, lesion.pet, lesion.mask):
-            stamp = f"{path}|{path.stat().st_mtime_ns}|{path.stat().st_size}" if path and path.exists() else f"{path}"
-            digest.update(f"{stamp}|{lesion.roi}".encode())
-    return digest.hexdigest()[:24]
-
-
-def _measure_images(
-    patient: Patient,
-    lesions: list[Lesion],
-    parts: tuple[str, ...],
-    settings: Mapping[str, Path],
-    patch: PatchSpec,
-    kept: Path,
-) -> dict[str, Any]:
+def _measure_images(patient: Patient, lesions: list[Lesion], plan: _Plan, kept: Path) -> dict[str, Any]:
     """The largest lesion stands for the patient."""
     import numpy as np
 
-    from .radiomics import extract_features, load_settings
+    from .radiomics import extract_features
 
     case = _largest(patient, lesions)
     values: dict[str, float] = {}
-    for part, path in settings.items():
+    for part, settings in plan.settings.items():
         loaded = case.ct if part == "radiomics_ct" else case.pet
-        if part in parts and loaded is not None:
+        if loaded is not None:
             prefix = part.removeprefix("radiomics_")
-            values.update(extract_features(loaded.image, case.mask.image, load_settings(path), prefix=prefix).values)
-    if "cnn" in parts:
+            values.update(extract_features(loaded.image, case.mask.image, settings, prefix=prefix).values)
+    if "cnn" in plan.parts:
+        pet = case.pet.image if case.pet else None
         with staged_file(kept.with_suffix(".npy")) as aside:
-            np.save(aside, cut_patch(case.ct.image, case.pet.image if case.pet else None, case.mask.image, patch))
-    return {"patient": patient.name, "values": values, "patch": "cnn" in parts, "has_pet": case.pet is not None}
+            np.save(aside, cut_patch(case.ct.image, pet, case.mask.image, plan.patch))
+    return {"patient": patient.name, "values": values, "patch": "cnn" in plan.parts, "has_pet": case.pet is not None}
 
 
 def _largest(patient: Patient, lesions: list[Lesion]) -> Any:
