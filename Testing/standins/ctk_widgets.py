@@ -57,7 +57,6 @@ class ctkSliderWidget(PythonQtStyle, QtWidgets.QWidget):
     valueChanged = QtCore.Signal(float)
     minimum = qt_property(float, "minimum", 0.0)
     maximum = qt_property(float, "maximum", 100.0)
-    singleStep = qt_property(float, "singleStep", 1.0)
     value = qt_property(float, "value", 0.0, "_moved")
 
     def __init__(self, parent: Any = None) -> None:
@@ -85,5 +84,6 @@ def install() -> None:
     for widget in (ctkCollapsibleButton, ctkSliderWidget, ctkMessageBox):
         setattr(ctk, widget.__name__, widget)
     CUSTOM_WIDGETS.update(ctkCollapsibleButton=ctkCollapsibleButton, ctkSliderWidget=ctkSliderWidget)
-    ctk.__getattr__ = lambda name: type(name, (), {})  # a class that no widget is of
+    for name in ("ctkCheckBox", "ctkCheckablePushButton", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkComboBox"):
+        setattr(ctk, name, type(name, (), {}))  # classes that no widget of ours is of
     sys.modules["ctk"] = ctk

@@ -33,9 +33,6 @@ class qMRMLNodeComboBox(PythonQtStyle, QWidget):
     showChildNodeTypes = qt_property(bool, "showChildNodeTypes", True, "_fill")
     noneEnabled = qt_property(bool, "noneEnabled", False, "_fill")
     noneDisplay = qt_property(str, "noneDisplay", "None", "_fill")
-    addEnabled = qt_property(bool, "addEnabled", True)
-    removeEnabled = qt_property(bool, "removeEnabled", True)
-    renameEnabled = qt_property(bool, "renameEnabled", False)
     currentNodeID = Property(str, lambda self: self._ids[self._box.currentIndex()] if self._ids else "")
 
     def __init__(self, parent: Any = None) -> None:
@@ -119,16 +116,19 @@ class qMRMLPlotView(PythonQtStyle, QWidget):
         painter, area = QPainter(self), QWidget.rect(self)
         painter.fillRect(area, Qt.GlobalColor.white)
         chart = self._node.GetPlotChartNode() if self._node is not None else None
-        for number in range(chart.GetNumberOfPlotSeriesNodes() if chart is not None else 0):
-            series = chart.GetNthPlotSeriesNode(number)
+        count = chart.GetNumberOfPlotSeriesNodes() if chart is not None else 0
+        for series in map(chart.GetNthPlotSeriesNode if count else None, range(count)):
             table = series.GetTableNode().GetTable()
-            values, labels = (table.GetColumnByName(n) for n in (series.GetYColumnName(), series.GetLabelColumnName()))
-            count, middle = table.GetNumberOfRows(), area.height() // 2
-            for index in range(count):
-                step, height = area.width() / count, round(values.GetValue(index) * middle)
-                left, colour = round(step * (index + 0.25)), QColor.fromRgbF(*series.GetColor())
-                painter.fillRect(left, middle, round(step / 2), -height, colour)
-                painter.drawText(QPointF(left, area.height() - 4), labels.GetValue(index))
+            names = (series.GetYColumnName(), series.GetLabelColumnName())
+            values, labels = (
+                [table.GetColumnByName(n).GetValue(i) for i in range(table.GetNumberOfRows())] for n in names
+            )
+            step, half = area.width() / len(values), area.height() // 2 - 16
+            reach = max(table.GetColumn(c).GetRange()[n] * (2 * n - 1) for c in (1, 2) for n in (0, 1)) or 1.0
+            for index, value in enumerate(values):
+                left, height = round(step * (index + 0.25)), round(value / reach * half)
+                painter.fillRect(left, half, round(step / 2), -height, QColor.fromRgbF(*series.GetColor()))
+                painter.drawText(QPointF(left, area.height() - 4), labels[index])
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):

@@ -155,6 +155,11 @@ class Desktop:
         from PySide6.QtWidgets import QWidget
 
         self.process(0.05)
+        for _ in range(3):  # Slicer shows panels in a scroll area: as high as they want to be
+            layout = QWidget.layout(widget.parent)
+            layout.activate()
+            widget.parent.resize(440, max(layout.totalHeightForWidth(440), layout.totalMinimumSize().height()))
+            self.process()
         image = QWidget.grab(widget.parent).toImage()
         image.save(str(self._pictures / f"{name}.png"))
         return bytes(image.constBits())

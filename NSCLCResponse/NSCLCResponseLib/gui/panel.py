@@ -34,6 +34,7 @@ class ResponsePanel(ModulePanel):
         self._user_name = slicer.app.applicationLogic().GetUserInformation().GetName() or ""
         self._worker = WarmWorker()
         self._explained = ""
+        self._has_result: bool | None = None
         self.session = CaseSession(slicer.mrmlScene, by=self._reviewer, on_change=self.update)
         self.signatures = SignatureChooser(
             ui.signatureComboBox, ui.signatureButton, ui.signatureNote, self._on_signature_chosen
@@ -45,12 +46,22 @@ class ResponsePanel(ModulePanel):
         self.files = ReportFiles()
         self.lesions = LesionTable(ui.lesionTable, ui.lesionNote, on_measured=self._on_measured)
         self.predicting = JobControl(
-            ui.predictButton, ui.predictBar, ui.predictProgress, self._start, self._finish, self.update
+            ui.predictButton,
+            ui.predictBar,
+            ui.predictProgress,
+            self._start,
+            self._finish,
+            self.update,
+            remarks=False,  # the result has them
         )
         ui.predictAgainButton.connect("clicked(bool)", lambda _checked: self.predicting.start())
         ui.outlineButton.connect("clicked(bool)", lambda _checked: slicer.util.selectModule(_SEGMENT_MODULE))
         ui.reportButton.connect("clicked(bool)", self._on_report)
         ui.saveButton.connect("clicked(bool)", self._on_save)
+
+    def shortcuts(self) -> dict[str, Any]:
+        """Predict or cancel; go through the lesions."""
+        return {"Shift+P": self.ui.predictButton.click, "Shift+L": self.lesions.jump_to_next}
 
     # ---------------------------------------------------------------- life cycle
 
@@ -114,6 +125,9 @@ class ResponsePanel(ModulePanel):
         ui.explainSection.enabled = has_result
         ui.reviewSection.enabled = has_result
         ui.recentSection.enabled = has_result
+        if has_result != self._has_result:
+            ui.explainSection.collapsed = ui.reviewSection.collapsed = not has_result
+            self._has_result = has_result
         created = result["created"] if result else ""
         if created != self._explained or not created:
             self.explanation.show(result)

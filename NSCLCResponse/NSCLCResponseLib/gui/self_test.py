@@ -3,6 +3,7 @@
 from typing import Any
 
 import slicer
+
 from NSCLCResponseSegmentLib.gui.self_test import expect, small_case
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from slicer import vtkMRMLScene, vtkMRMLScriptedModuleNode, vtkMRMLSegmentationNode
 
 from ..core.review import ReviewRecord, ReviewState
-from .result_nodes import result_node, stored_result, stored_review
+from .result_nodes import MODULE_NAME, result_node, stored_result, stored_review
 from .review_tracker import ReviewTracker, mask_state
 
 CASE_ATTRIBUTE = "NSCLCResponse.Case"
@@ -150,12 +150,13 @@ class CaseSession:
         if node is not None and not node.GetParameter(_CASE):
             owner = node.GetNodeReference("segmentation")
             node.SetParameter(_CASE, _case_of(owner) if owner is not None else case)
-        if node is not None and node.GetParameter(_CASE) != case:
-            in_use = node.GetModuleName()
+        if node is not None and node.GetParameter(_CASE) == case:
+            return
+        if node is not None:
             node.SetModuleName(_WAITING)
-            mine = next((n for n in self._nodes() if n.GetParameter(_CASE) == case), None)
-            if mine is not None:
-                mine.SetModuleName(in_use)
+        waiting = [n for n in self._nodes() if n.GetModuleName() == _WAITING and n.GetParameter(_CASE) == case]
+        if waiting:
+            waiting[0].SetModuleName(MODULE_NAME)
 
 
 def _case_of(segmentation: vtkMRMLSegmentationNode) -> str:

@@ -23,7 +23,7 @@ from ..core import wording
 from ..core.review import ReviewRecord
 
 RESULT_NODE_NAME = "NSCLC Response result"
-_MODULE_NAME = "NSCLCResponseResult"
+MODULE_NAME = "NSCLCResponseResult"
 _RESULT_PARAMETER, _REVIEW_PARAMETER = "result", "review"
 
 
@@ -75,7 +75,7 @@ def result_node(scene: vtkMRMLScene) -> vtkMRMLScriptedModuleNode | None:
     """The scene's result node, if there is one."""
     for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScriptedModuleNode")):
         node = scene.GetNthNodeByClass(index, "vtkMRMLScriptedModuleNode")
-        if node.GetModuleName() == _MODULE_NAME:
+        if node.GetModuleName() == MODULE_NAME:
             return node
     return None
 
@@ -84,7 +84,7 @@ def _ensure_node(scene: vtkMRMLScene) -> vtkMRMLScriptedModuleNode:
     node = result_node(scene)
     if node is None:
         node = vtkMRMLScriptedModuleNode()
-        node.SetModuleName(_MODULE_NAME)
+        node.SetModuleName(MODULE_NAME)
         node.SetName(RESULT_NODE_NAME)
         node = scene.AddNode(node)
     return node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from NSCLCResponseSegmentLib.mrml.tables import set_columns, shown_table
@@ -20,7 +21,7 @@ def _strongest(prediction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
-    """The features that mattered most: number as in the chart, name, value, percentile in training, effect."""
+    """The features that mattered most: number as in the chart, effect, value, percentile in training, name."""
     features = _strongest(prediction) if prediction else []
     percentiles = [f["percentile"] for f in features]
     table = shown_table(scene, f"{_TAG}Features")
@@ -29,9 +30,9 @@ def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         {
             "": [str(number) for number, _ in enumerate(features, start=1)],
             "Effect": [f"{f['contribution']:+.2f}".replace("-", "−") for f in features],
-            "Feature": [f["name"] for f in features],
             "Value": [f"{f['value']:.4g} {f['unit']}".strip() for f in features],
             "Percentile": ["–" if p is None else f"{p:.0f}" for p in percentiles],
+            "Feature": [f["name"] for f in features],
         },
     )
     return table
@@ -81,9 +82,9 @@ def _singleton(scene: Any, class_name: str, tag: str) -> Any:
         node.UnRegister(None)
         node.SetSingletonTag(tag)
         node.SetName(tag)
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
         node = scene.AddNode(node)
+    node.SetHideFromEditors(True)  # each time: closing a scene keeps single nodes but resets them
+    node.SetSaveWithScene(False)
     return node
 
 
@@ -94,11 +95,11 @@ def review_table(scene: Any, record: ReviewRecord) -> Any:
     set_columns(
         table,
         {
-            "When (UTC)": [e.when.replace("T", " ")[:16] for e in events],
+            "When": [_local_time(e.when) for e in events],
             "What": [e.what for e in events],
             "By": [e.by or "–" for e in events],
-            "Volume (mL)": [_volumes(e.volume_before_ml, e.volume_after_ml) for e in events],
             "Comment": [e.comment for e in events],
+            "Volume (mL)": [_volumes(e.volume_before_ml, e.volume_after_ml) for e in events],
         },
     )
     return table
@@ -118,7 +119,7 @@ def recent_table(scene: Any, results: Sequence[Mapping[str, Any]]) -> Any:
     set_columns(
         table,
         {
-            "When (UTC)": [r["created"].replace("T", " ")[:16] for r in results],
+            "When": [_local_time(r["created"]) for r in results],
             "Probability": [_probability(p) for p in predictions],
             "Verdict": [p["verdict"] for p in predictions],
             "Tumour (mL)": [f"{r['tumour']['volume_ml']:.1f}" for r in results],
@@ -132,3 +133,8 @@ def recent_table(scene: Any, results: Sequence[Mapping[str, Any]]) -> Any:
 def _probability(prediction: Mapping[str, Any]) -> str:
     spread = prediction.get("probability_range")
     return f"{prediction['probability']:.2f}" + (f" ({spread[0]:.2f}–{spread[1]:.2f})" if spread else "")
+
+
+def _local_time(utc: str) -> str:
+    """An ISO 8601 time as the user's clock shows it."""
+    return f"{datetime.fromisoformat(utc).astimezone():%Y-%m-%d %H:%M}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkOrientedImageData, vtkSegmentation
+from vtk import vtkMatrix4x4
 from vtk.util.numpy_support import vtk_to_numpy
 
 from NSCLCResponseSegmentLib.mrml.segmentations import segment_ids
@@ -23,7 +24,8 @@ _EVENTS = (vtkSegmentation.SourceRepresentationModified, vtkSegmentation.Segment
 def mask_state(node: vtkMRMLSegmentationNode) -> tuple[int, float]:
     """A checksum of all segments' voxels and where they lie, and their volume in mL.
 
-    Independent of how far the label map's extent reaches beyond the segments.
+    Independent of how far the label map's extent reaches beyond the segments and where it counts from, both of which
+    saving and loading change.
     """
     checksum, volume_ml = 0, 0.0
     for segment_id in segment_ids(node):
@@ -38,12 +40,19 @@ def mask_state(node: vtkMRMLSegmentationNode) -> tuple[int, float]:
         if not len(across):
             continue
         (z0, z1), (y0, y1), (x0, x1) = ((int(a[0]), int(a[-1])) for a in (*inside, across))
-        extent = data.GetExtent()
-        place = (extent[0] + x0, extent[2] + y0, extent[4] + z0)
+        place = _place(data, (x0, y0, z0))
         tight = np.packbits(array[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
         checksum = zlib.crc32(tight.tobytes(), zlib.crc32(repr((place, tight.shape)).encode(), checksum))
         volume_ml += float(array.sum()) * float(np.prod(data.GetSpacing())) / 1000
     return checksum, volume_ml
+
+
+def _place(data: vtkOrientedImageData, offset: tuple[int, int, int]) -> tuple[float, ...]:
+    """Where the voxel ``offset`` (i, j, k from the extent's start) lies, RAS to a hundredth of a millimetre."""
+    matrix = vtkMatrix4x4()
+    data.GetImageToWorldMatrix(matrix)
+    index = [first + step for first, step in zip(data.GetExtent()[::2], offset, strict=True)]
+    return tuple(round(value, 2) + 0.0 for value in matrix.MultiplyPoint((*index, 1.0))[:3])
 
 
 class ReviewTracker:

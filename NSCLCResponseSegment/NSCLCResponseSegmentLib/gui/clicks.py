@@ -21,6 +21,7 @@ class PointTool:
         self._button, self._make_node, self._on_changed = button, make_node, on_changed
         self._node: Any = None
         self._tags: list[int] = []
+        self._mode_tag = 0
         button.connect("toggled(bool)", self._on_toggled)
 
     def set_node(self, node: Any) -> None:
@@ -65,6 +66,7 @@ class PointTool:
     def _on_toggled(self, checked: bool) -> None:
         interaction = slicer.app.applicationLogic().GetInteractionNode()
         if not checked:
+            interaction.RemoveObserver(self._mode_tag)
             if interaction.GetCurrentInteractionMode() == interaction.Place:
                 interaction.SetCurrentInteractionMode(interaction.ViewTransform)
             return
@@ -75,6 +77,12 @@ class PointTool:
         selection.SetActivePlaceNodeID(self._node.GetID())
         interaction.SetPlaceModePersistence(0)
         interaction.SetCurrentInteractionMode(interaction.Place)
+        self._mode_tag = interaction.AddObserver(interaction.InteractionModeChangedEvent, self._on_mode_changed)
+
+    def _on_mode_changed(self, interaction: Any, _event: Any) -> None:
+        """The user left place mode in another way (Esc, the toolbar, another tool)."""
+        if interaction.GetCurrentInteractionMode() != interaction.Place:
+            self.stop()
 
     def _on_point_defined(self, _caller: Any, _event: Any) -> None:
         self.stop()

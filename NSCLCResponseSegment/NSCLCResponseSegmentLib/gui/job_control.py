@@ -28,10 +28,11 @@ class JobControl:
 
     :param button: the step's primary button; its text is what it does.
     :param bar: progress bar, hidden while nothing runs.
-    :param label: what happens now and how long it takes, hidden while nothing runs.
+    :param label: what happens now and how long it takes; afterwards what the work had to remark, if anything.
     :param start: called by the button; returns the running job, or ``None`` when there is nothing to do.
     :param finish: called with the job that ended well or badly; raises what it must, which is shown.
     :param changed: called after each start and end, to update the rest of the panel.
+    :param remarks: whether the label keeps the job's remarks; not where the result shows them.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class JobControl:
         start: Callable[[], Job | None],
         finish: Callable[[Job], None],
         changed: Callable[[], None],
+        *,
+        remarks: bool = True,
     ) -> None:
         self._button, self._bar, self._label = button, bar, label
         self._start, self._finish, self._changed = start, finish, changed
@@ -49,6 +52,7 @@ class JobControl:
         self._tool_tip = button.toolTip
         self._job: Job | None = None
         self._time_left = TimeLeft()
+        self._remarks = remarks
         self.warnings: list[str] = []
         self._timer = qt.QTimer()
         self._timer.setInterval(_POLL_MS)
@@ -142,4 +146,6 @@ class JobControl:
         self._button.text = self._text
         self._button.toolTip = self._tool_tip
         self._bar.visible = False
-        self._label.visible = False
+        remarks = "\n".join(self.warnings) if self._remarks else ""
+        self._label.text = remarks
+        self._label.visible = bool(remarks)

@@ -29,6 +29,7 @@ class LesionTable:
         self._ct: Any = None
         self._observed: list[tuple[Any, int]] = []
         self.lesions: list[Lesion] = []
+        self._next = -1
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(_QUIET_MS)
@@ -76,12 +77,21 @@ class LesionTable:
     def jump_to_largest(self) -> None:
         """Show the largest lesion in all views."""
         if self.lesions:
-            jump_to(slicer.mrmlScene, self.lesions[0].centre_ras)
+            self._jump_to(0)
+
+    def jump_to_next(self) -> None:
+        """Show the lesion after the one shown last, from the largest on."""
+        if self.lesions:
+            self._next = (self._next + 1) % len(self.lesions)
+            self._jump_to(self._next)
 
     def _on_modified(self, _caller: Any = None, _event: Any = None) -> None:
         self._timer.start()
 
     def _on_clicked(self, index: qt.QModelIndex) -> None:
-        row = index.row()
-        if 0 <= row < len(self.lesions):
-            jump_to(slicer.mrmlScene, self.lesions[row].centre_ras)
+        if 0 <= index.row() < len(self.lesions):
+            self._jump_to(index.row())
+
+    def _jump_to(self, row: int) -> None:
+        self._next = row
+        jump_to(slicer.mrmlScene, self.lesions[row].centre_ras)

@@ -44,7 +44,12 @@ class SegmentPanel(ModulePanel):
 
     def shortcuts(self) -> dict[str, Any]:
         """Place a point, start or cancel the outline."""
-        return {"Shift+C": self.inside.start, "Shift+X": self.outside.start, "Shift+O": self.ui.outlineButton.click}
+        return {
+            "Shift+C": self.inside.start,
+            "Shift+X": self.outside.start,
+            "Shift+O": self.ui.outlineButton.click,
+            "Shift+L": self.lesions.jump_to_next,
+        }
 
     # ---------------------------------------------------------------- life cycle
 

@@ -16,11 +16,11 @@ def shown_table(scene: Any, tag: str) -> Any:
         table.UnRegister(None)
         table.SetSingletonTag(tag)
         table.SetName(tag)
-        table.SetHideFromEditors(True)
-        table.SetSaveWithScene(False)
-        table.SetUseColumnTitleAsColumnHeader(True)
-        table.SetLocked(True)
         table = scene.AddNode(table)
+    table.SetHideFromEditors(True)  # each time: closing a scene keeps single nodes but resets them
+    table.SetSaveWithScene(False)
+    table.SetUseColumnTitleAsColumnHeader(True)
+    table.SetLocked(True)
     return table
 
 

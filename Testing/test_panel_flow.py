@@ -1,0 +1,215 @@
+"""The flow in both panels with the real worker: outline, correct, predict, explain, report, sign; cancel, fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from support.panels import LIBRARIES, Desktop, erase_half
+
+@pytest.fixture(scope="module")
+def a_desktop(tmp_path_factory):
+    """Slicer's application with both modules open, every Python package installed."""
+    pytest.importorskip("PySide6")
+    desktop = Desktop(tmp_path_factory.mktemp("pictures"))
+    for name in reversed(LIBRARIES):
+        desktop.open(name)
+    desktop.slicer.packaging.pip_check = lambda _requirement: True
+    yield desktop
+    desktop.close()
+
+
+@pytest.fixture
+def segment(a_desktop, a_simulated_patient):
+    """The segmentation panel with a simulated patient's CT and PET."""
+    a_desktop.clear()
+    panel = a_desktop.widget("NSCLCResponseSegment").panel
+    logic = panel.segment_logic()
+    panel.parameters.ct = logic.loadCt(a_simulated_patient / "ct.nii.gz")
+    panel.parameters.pet = logic.loadPet(a_simulated_patient / "pet.nii.gz")
+    return panel
+
+
+@pytest.fixture
+def outlined(a_desktop, segment, a_simulated_patient):
+    """The response panel of a patient whose outline was imported through the segmentation panel."""
+    segment.ui.methodComboBox.currentIndex = 1
+    segment.ui.maskFileEdit.text = str(a_simulated_patient / "mask.nii.gz")
+    segment.ui.outlineButton.click()
+    a_desktop.wait_until(lambda: not segment.outlining.running)
+    segment.ui.continueButton.click()
+    assert ("selectModule", ("NSCLCResponse",)) in a_desktop.calls
+    return a_desktop.widget("NSCLCResponse").panel
+
+
+def solid_point_ras(patient: Path) -> tuple[float, float, float]:
+    """A point in the densest part of the tumour, where a radiologist would click."""
+    ct, mask = (sitk.ReadImage(str(patient / f"{name}.nii.gz")) for name in ("ct", "mask"))
+    smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.Cast(ct, sitk.sitkFloat32), 4.0))
+    smooth[sitk.GetArrayViewFromImage(mask) == 0] = -2000
+    index = np.unravel_index(smooth.argmax(), smooth.shape)[::-1]
+    x, y, z = ct.TransformIndexToPhysicalPoint([int(i) for i in index])
+    return -x, -y, z
+
+
+def predict(desktop, panel) -> float:
+    """Press the button and wait; returns the longest time that the application did not answer."""
+    panel.ui.predictButton.click()
+    assert panel.ui.predictButton.text == "Cancel"
+    return desktop.wait_until(lambda: not panel.predicting.running)
+
+
+def test_one_click_outlines_the_tumour(a_desktop, segment, a_simulated_patient):
+    ui = segment.ui
+    a_desktop.picture(a_desktop.widget("NSCLCResponseSegment"), "outline-1-loaded")
+    ui.placeButton.click()
+    segment.parameters.clicks.AddControlPointWorld(*solid_point_ras(a_simulated_patient))
+    a_desktop.process()
+    assert ui.outlineButton.text == "Cancel", "the first click starts the outline"
+    assert ui.outlineBar.isVisibleTo(segment.widget)
+    a_desktop.picture(a_desktop.widget("NSCLCResponseSegment"), "outline-2-running")
+    a_desktop.wait_until(lambda: not segment.outlining.running)
+    assert a_desktop.messages == []
+    assert ui.outlineButton.text == "Outline the tumour"
+    assert not ui.outlineBar.isVisibleTo(segment.widget)
+    assert segment.lesions.lesions
+    assert ui.segmentEditor.segmentationNode() is segment.parameters.segmentation
+    a_desktop.picture(a_desktop.widget("NSCLCResponseSegment"), "outline-3-done")
+
+
+def test_a_click_in_air_is_explained(a_desktop, segment):
+    segment.ui.placeButton.click()
+    bounds = [0.0] * 6
+    segment.parameters.ct.GetRASBounds(bounds)
+    segment.parameters.clicks.AddControlPointWorld(bounds[0] + 8, bounds[2] + 8, (bounds[4] + bounds[5]) / 2)
+    a_desktop.process()
+    a_desktop.wait_until(lambda: not segment.outlining.running)
+    assert len(a_desktop.messages) == 1
+    assert "Click on" in a_desktop.messages[0]["text"] or "air" in a_desktop.messages[0]["text"]
+    assert a_desktop.messages[0]["details"] == ""
+    assert segment.parameters.segmentation is None
+    assert segment.ui.outlineButton.enabled
+
+
+def test_a_new_outline_leaves_the_old_one_in_the_scene(a_desktop, segment, outlined):
+    first = segment.parameters.segmentation
+    segment.ui.outlineButton.click()
+    a_desktop.wait_until(lambda: not segment.outlining.running)
+    assert segment.parameters.segmentation is not first
+    assert a_desktop.slicer.mrmlScene.IsNodePresent(first)
+    assert not first.GetDisplayVisibility()
+
+
+def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, tmp_path, monkeypatch):
+    panel, ui, shown = outlined, outlined.ui, a_desktop.widget("NSCLCResponse")
+    frame_visible = lambda frame: frame.isVisibleTo(panel.widget)  # noqa: E731
+    a_desktop.picture(shown, "predict-1-ready")
+    assert ui.predictButton.enabled, ui.predictButton.toolTip
+    assert not frame_visible(ui.resultFrame)
+    panel.parameters.clinical = {"age": "61"}
+    predict(a_desktop, panel)
+    assert a_desktop.messages == []
+    result = panel.session.result()
+    assert ui.probabilityLabel.text == f"{result['prediction']['probability']:.2f}"
+    assert "Trained on simulated patients" in ui.labelLabel.text and "research use only" in ui.labelLabel.text  # noqa: PT018
+    assert result["prediction"]["signature_name"] in ui.signatureLabel.text
+    assert result["inputs"]["clinical"] == {"age": 61.0}
+    assert ui.featureTable.model().rowCount() > 3
+    assert not frame_visible(ui.staleFrame)
+    a_desktop.picture(shown, "predict-3-result")
+
+    assert ui.signButton.toolTip == "Enter your name first"
+    ui.reviewerEdit.text = "Dr Test"
+    assert ui.signButton.enabled
+    erase_half(panel.parameters.segmentation)
+    assert frame_visible(ui.staleFrame), "the moment the mask changes"
+    assert "predict again" in ui.signButton.toolTip
+    a_desktop.picture(shown, "predict-4-stale")
+    ui.predictAgainButton.click()
+    assert panel.predicting.running
+    a_desktop.wait_until(lambda: not panel.predicting.running)
+    assert not frame_visible(ui.staleFrame)
+    assert ui.recentTable.model().rowCount() == 2
+    assert panel.session.result()["tumour"]["volume_ml"] < result["tumour"]["volume_ml"]
+
+    ui.commentEdit.text = "lower half only"
+    ui.signButton.click()
+    assert ui.reviewTable.model().item(0, 1).text() == "signed off"
+    assert ui.reviewTable.model().item(0, 2).text() == "Dr Test"
+    assert ui.signButton.toolTip == "This case is signed off"
+    a_desktop.picture(shown, "predict-5-signed")
+
+    monkeypatch.setattr("NSCLCResponseLib.gui.panel.choose_folder", lambda _parent: tmp_path)
+    ui.saveButton.click()
+    assert a_desktop.messages == []
+    (folder,) = tmp_path.iterdir()
+    names = {"features.csv", "report.html", "result.json", "scene.mrb", "tumour.seg.nrrd"}
+    assert {p.name for p in folder.iterdir()} == names
+    saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert saved["review"]["state"] == "signed off"
+    assert "lower half only" in json.dumps(saved["review"])
+
+    a_desktop.clear()
+    assert not frame_visible(ui.resultFrame)
+    assert a_desktop.slicer.mrmlScene.ReadFromMRB(str(folder / "scene.mrb"), True)
+    a_desktop.process()
+    assert ui.probabilityLabel.text == f"{saved['prediction']['probability']:.2f}"
+    assert panel.session.record.state.value == "signed off"
+    erase_half(panel.parameters.segmentation)
+    assert frame_visible(ui.staleFrame)
+
+
+def test_cancel_keeps_everything_as_it_was(a_desktop, outlined):
+    panel, ui = outlined, outlined.ui
+    ui.predictButton.click()
+    a_desktop.wait_until(lambda: ui.predictBar.value > 0 or not panel.predicting.running)
+    a_desktop.picture(a_desktop.widget("NSCLCResponse"), "predict-2-running")
+    assert panel.predicting.running
+    ui.predictButton.click()
+    assert not panel.predicting.running
+    assert ui.predictButton.text == "Predict the response"
+    assert a_desktop.messages == [], "who cancels knows it"
+    assert ("showStatusMessage", ("Cancelled; nothing was written.", 5000)) in a_desktop.calls
+    assert panel.session.result() is None
+
+
+def test_closing_the_scene_ends_the_job(a_desktop, outlined):
+    outlined.ui.predictButton.click()
+    assert outlined.predicting.running
+    a_desktop.clear()
+    assert not outlined.predicting.running
+    assert outlined.ui.predictButton.toolTip == "Choose the CT first"
+    assert a_desktop.messages == []
+
+
+def test_another_outline_has_its_own_result(a_desktop, outlined, segment):
+    panel, first = outlined, outlined.parameters.segmentation
+    predict(a_desktop, panel)
+    probability = panel.ui.probabilityLabel.text
+    segment.ui.outlineButton.click()
+    a_desktop.wait_until(lambda: not segment.outlining.running)
+    panel.parameters.segmentation = segment.parameters.segmentation
+    assert panel.session.result() is None
+    assert panel.ui.signButton.toolTip == "Predict first"
+    erase_half(first)  # behind the panel's back
+    panel.parameters.segmentation = first
+    assert panel.ui.probabilityLabel.text == probability
+    assert panel.session.is_stale
+
+
+def test_an_impossible_clinical_value_blocks_and_says_why(outlined):
+    panel = outlined
+    table = panel.ui.clinicalTable
+    names = [table.item(row, 0).text() for row in range(table.rowCount)]
+    row = next(i for i, name in enumerate(names) if "PD-L1" in name)
+    table.item(row, 1).setText("180")
+    assert dict(panel.parameters.clinical) == {"pdl1_tps_percent": "180"}
+    assert "180" in panel.ui.clinicalNote.text
+    assert not panel.ui.predictButton.enabled
+    assert "180" in panel.ui.predictButton.toolTip
+    table.item(row, 1).setText("80")
+    assert panel.ui.predictButton.enabled
