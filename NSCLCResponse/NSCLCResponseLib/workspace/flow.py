@@ -24,8 +24,9 @@ from ..core.signature_list import SignatureInfo, describe_signature
 from ..mrml.case_session import CaseSession
 from ..mrml.logic import ResponseLogic
 from ..mrml.result_tables import feature_table, recent_table, review_table
+from ..mrml.review_tracker import mask_state
 from ..mrml.save_results import save_results
-from ..render.aim import add_lung_model, coarse_body
+from ..render.aim import add_lung_model, coarse_body, lungs_within
 from .case_files import CaseFiles
 from .job_runner import JobRunner, in_background
 from .session import WorkspaceState
@@ -106,7 +107,8 @@ class CaseFlow:
         if not anatomy.is_chest:
             return
         body = await loop.run_in_executor(None, coarse_body, image)
-        model = add_lung_model(self._scene, anatomy.coarse_lungs, body)
+        lungs = await loop.run_in_executor(None, lungs_within, anatomy.coarse_lungs, body)
+        model = add_lung_model(self._scene, lungs, body)
         model.SetSaveWithScene(False)
         self._views.fit_three_d()
 
@@ -202,11 +204,14 @@ class CaseFlow:
             self.tell(self._data.predict_blocked, True)
             return
         clinical = {name: text for name, text in self._data.clinical_values.items() if text.strip()}
-        await self.jobs.run(
-            "predict",
-            lambda: self._response.startPredict(self.ct, self.segmentation, self.pet, clinical, self._signature.folder),
-            self._finish_predict,
-        )
+        checksum, _ = mask_state(self.segmentation)
+
+        def start() -> Any:
+            job = self._response.startPredict(self.ct, self.segmentation, self.pet, clinical, self._signature.folder)
+            job.mask_checksum = checksum  # a stroke while the images are being written counts as one after them
+            return job
+
+        await self.jobs.run("predict", start, self._finish_predict)
 
     def _finish_predict(self, job: Any) -> None:
         self._response.finishPredict(job)

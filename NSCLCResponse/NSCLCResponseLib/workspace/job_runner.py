@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -18,8 +19,14 @@ def in_background(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Future:
     """Let a coroutine go on by itself."""
     task = asyncio.ensure_future(coroutine)
     _RUNNING.add(task)
-    task.add_done_callback(_RUNNING.discard)
+    task.add_done_callback(_ended)
     return task
+
+
+def _ended(task: asyncio.Future) -> None:
+    _RUNNING.discard(task)
+    if not task.cancelled() and task.exception() is not None:
+        logging.getLogger(__name__).error("A step of the workspace failed.", exc_info=task.exception())
 
 
 class JobRunner:
@@ -41,14 +48,17 @@ class JobRunner:
         return bool(self._name)
 
     async def run(self, name: str, start: Callable[[], JobProcess], finish: Callable[[Any], None]) -> None:
-        """Start a job, follow it to its end, and hand it to ``finish``, which may raise what the user is told."""
+        """Start a job, follow it to its end, and hand it to ``finish``, which may raise what the user is told.
+
+        :param start: called in another thread; it only reads the scene.
+        """
         if self.running:
             return
         self._name, self._is_cancelled = name, False
         self._show(name, 0, "Starting")
-        await asyncio.sleep(0.02)  # the page shows the Cancel button before the images are written
+        loop = asyncio.get_running_loop()
         try:
-            self._job = start()
+            self._job = await loop.run_in_executor(None, start)  # writes images, which takes a while
             await self._follow(self._job, TimeLeft())
             self._show(name, 100, "Showing the result")
             await asyncio.sleep(0)

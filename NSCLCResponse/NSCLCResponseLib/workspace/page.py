@@ -31,6 +31,9 @@ _BAR = """
   <span class="soft cut" :title="images">{{ images }}</span>
   <span class="research">Research use only, not a medical device</span>
 </header>
+"""
+
+_MESSAGE = """
 <div v-if="message" class="message" :class="{ error: message_is_error }" role="alert" data-test="message">
   <span>{{ message }}</span>
   <button type="button" class="plain" aria-label="Dismiss" @click="trigger('dismiss')">×</button>
@@ -96,6 +99,7 @@ def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> Non
                     with html.Div(classes="cell three-d", raw_attrs=[f'data-view="{THREE_D}"']):
                         client.ServerTemplate(name=THREE_D)
                         html.Div('<span class="name">3D: tumour and lungs</span>', classes="over")
+                html.Div(_MESSAGE, classes="toast")
                 html.Div(_ELSEWHERE, classes="elsewhere-slot", v_if="active_tab !== window.nsclcTab")
 
 

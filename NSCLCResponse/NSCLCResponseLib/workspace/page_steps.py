@@ -14,11 +14,10 @@ CARD = """
   </div>
   <p class="label" data-test="label">{{ card.label }}</p>
   <p v-if="card.reliability" class="label">{{ card.reliability }}</p>
-  <p class="soft">{{ card.tumour }} {{ card.parts }}</p>
-  <p class="soft small">{{ card.signature }}</p>
-  <details v-if="card.warnings.length"><summary>{{ card.warnings.length }}
-    {{ card.warnings.length === 1 ? 'note' : 'notes' }}</summary>
-    <ul><li v-for="text in card.warnings" :key="text">{{ text }}</li></ul></details>
+  <details><summary>Tumour, parts and signature<template v-if="card.warnings.length">, {{ card.warnings.length }}
+    {{ card.warnings.length === 1 ? 'note' : 'notes' }}</template></summary>
+    <p>{{ card.tumour }} {{ card.parts }}</p><p class="small">{{ card.signature }}</p>
+    <ul v-if="card.warnings.length"><li v-for="text in card.warnings" :key="text">{{ text }}</li></ul></details>
 </section>
 """
 
@@ -189,7 +188,7 @@ REPORT = (
   :title="sign_blocked || 'You take responsibility for the outline and have seen the prediction'"
   @click="trigger('sign')">Sign off</button>
 <button type="button" data-test="save" :disabled="!!save_blocked"
-  :title="save_blocked || 'Write report, outline, scene and result'" @click="trigger('save')">Make the files</button>
+  :title="save_blocked || 'Write report, outline, scene and result'" @click="trigger('save')">Prepare downloads</button>
 </div>
 """
     + _job("save")

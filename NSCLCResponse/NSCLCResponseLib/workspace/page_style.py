@@ -12,8 +12,10 @@ body { background: #0f1317; color: #e6ebf0; font: 14px/1.4 "Segoe UI", "Helvetic
 .cut { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
 .soft { color: #a9b6c2; }
 .small { font-size: 12px; overflow-wrap: anywhere; }
-.message { display: flex; justify-content: space-between; gap: 12px; padding: 6px 14px; background: #23415a; }
-.message.error { background: #6b2a20; }
+.toast { position: absolute; left: 12px; right: 32px; bottom: 12px; z-index: 3; pointer-events: none; }
+.message { display: flex; justify-content: space-between; gap: 12px; padding: 8px 14px; background: #23415af2;
+  border-radius: 4px; border: 1px solid #4ea1d3; max-width: 900px; margin: 0 auto; pointer-events: auto; }
+.message.error { background: #6b2a20f7; border-color: #ff9a86; }
 .work { flex: 1; display: flex; min-height: 0; }
 .steps { width: 348px; flex: none; overflow-y: auto; padding: 0 12px 12px; background: #161b21; }
 section { padding: 10px 0; border-bottom: 1px solid #29323b; }
@@ -69,7 +71,7 @@ th { font-weight: 600; color: #a9b6c2; }
 .plot .lowers { background: #d16b1f; }
 .raises-text { color: #3cc4a2; }
 .lowers-text { color: #ef8a3e; }
-.pictures { flex: 1; display: flex; flex-direction: column; min-width: 0; }
+.pictures { position: relative; flex: 1; display: flex; flex-direction: column; min-width: 0; }
 .controls { display: flex; gap: 6px 14px; align-items: center; padding: 6px 10px;
   background: #1a2128; }
 .group { display: flex; }
