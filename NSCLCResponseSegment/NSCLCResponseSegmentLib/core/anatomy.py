@@ -11,6 +11,7 @@ from functools import cached_property
 
 import SimpleITK as sitk
 
+from .anatomy_field import LungField, lung_field
 from .anatomy_grid import coarse_copy
 from .anatomy_masks import airway_mask, body_mask, lung_mask
 from .errors import ImageError
@@ -34,6 +35,11 @@ class Anatomy:
     coarse_airways: sitk.Image
     is_chest: bool
     reason: str  # why it is not a chest; empty when it is
+
+    @cached_property
+    def field(self) -> LungField:
+        """How far each place lies beyond where lung is expected."""
+        return lung_field(self.coarse_ct, self.coarse_body, self.coarse_lungs)
 
     @cached_property
     def body(self) -> sitk.Image:

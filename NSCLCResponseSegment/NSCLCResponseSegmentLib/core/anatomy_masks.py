@@ -16,25 +16,44 @@ _AIRWAY_HU = -900.0
 def body_mask(ct: sitk.Image) -> sitk.Image:
     """The patient without table and clothes; lungs and bowel gas filled.
 
-    Air is outside when it is as thin as room air and reaches a side of the image; so lung cut by a small field of view
-    stays in, and a table is cut off by opening.
+    Flesh is the largest piece of soft tissue once thin things (table, sheets) are opened away. Air counts as body when
+    flesh encloses it on its slice, or when it is thicker than room air and mostly bounded by flesh: lung that a small
+    field of view cuts.
 
     :raises ImageError: there is nothing but air.
     """
     from scipy import ndimage
 
     hu = sitk.GetArrayViewFromImage(ct)
-    solid = hu > _SOFT_HU
-    outside = _reaching_the_sides(hu < _AIR_OUTSIDE_HU)
-    # partial volume of the skin: what is thin and next to the outside air is outside too
-    outside = ndimage.binary_dilation(outside, _plane_cross(), iterations=2, mask=~solid)
-    inside = ndimage.binary_opening(~outside, _plane_disc(2))
-    body = _largest(inside)
-    if not body.any() or not (solid & body).any():
+    flesh = _largest(ndimage.binary_opening(hu > _SOFT_HU, _plane_disc(2)))
+    if not flesh.any():
         raise ImageError("The CT shows nothing but air.", "Give the CT of the thorax, in Hounsfield units.")
+    flesh |= ndimage.binary_dilation(flesh, iterations=2) & (hu > _SOFT_HU)  # what opening took from the skin
+    body = flesh.copy()
     for plane in body:
         ndimage.binary_fill_holes(plane, output=plane)
-    return _like(body, ct)
+    return _like(body | _cut_lung(hu, body), ct)
+
+
+def _cut_lung(hu: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """Thick air outside ``body`` that flesh bounds for the most part, and that reaches a side of the image."""
+    from scipy import ndimage
+
+    thick = ~body & (hu > _AIR_OUTSIDE_HU) & (hu < _SOFT_HU)
+    sides = np.zeros_like(body)
+    sides[:, [0, -1]] = sides[:, :, [0, -1]] = True
+    if not (thick & sides).any():
+        return np.zeros_like(body)
+    pieces, count = ndimage.label(ndimage.binary_opening(thick))
+    if not count:
+        return np.zeros_like(body)
+    numbers = np.arange(1, count + 1)
+    shell = ndimage.binary_dilation(body) & ~body
+    rim = (pieces > 0) & ~ndimage.binary_erosion(pieces > 0, border_value=1)
+    touching = ndimage.sum_labels(shell & rim, pieces, numbers)
+    bounded = touching > 0.4 * np.maximum(ndimage.sum_labels(rim, pieces, numbers), 1)
+    found = np.isin(pieces, numbers[bounded & (ndimage.sum_labels(thick, pieces, numbers) > 1000)])
+    return ndimage.binary_dilation(found, iterations=2) & (thick | found)
 
 
 def airway_mask(ct: sitk.Image, body: sitk.Image) -> sitk.Image:
@@ -94,15 +113,6 @@ def lung_mask(ct: sitk.Image, body: sitk.Image, airways: sitk.Image) -> sitk.Ima
     return _like(closed & inside & ~tube, ct)
 
 
-def _reaching_the_sides(mask: np.ndarray) -> np.ndarray:
-    from scipy import ndimage
-
-    pieces, _ = ndimage.label(mask)
-    sides = [pieces[:, 0], pieces[:, -1], pieces[:, :, 0], pieces[:, :, -1]]
-    touching = np.unique(np.concatenate([side.ravel() for side in sides]))
-    return np.isin(pieces, touching[touching > 0])
-
-
 def _largest(mask: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
@@ -110,10 +120,6 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     if not count:
         return np.zeros_like(mask)
     return pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-
-
-def _plane_cross() -> np.ndarray:
-    return np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], bool)
 
 
 def _plane_disc(radius: int) -> np.ndarray:

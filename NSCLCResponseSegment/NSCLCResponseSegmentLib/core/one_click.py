@@ -50,11 +50,13 @@ def outline(
     if not include_ras:
         raise SegmentationError("No point in the tumour is given.", "Click once into the tumour.")
     include = [_index(ct, p) for p in include_ras]
-    exclude = [_index(ct, p) for p in exclude_ras]
+    for point in exclude_ras:
+        _index(ct, point)
     anatomy = segment_anatomy(ct, progress.part(0.0, 0.3))
     for point, index in zip(include_ras, include, strict=True):
         _require_tissue(anatomy, point, index)
-    masks = grow_candidates(anatomy, include, exclude, progress.part(0.3, 0.9), n_candidates)
+    inside, outside = ([_lps(p) for p in points] for points in (include_ras, exclude_ras))
+    masks = grow_candidates(anatomy, inside, outside, progress.part(0.3, 0.9), n_candidates)
     progress.report(1.0, "Outlined")
     return OneClickResult(masks[0], tuple(masks))
 
@@ -63,8 +65,12 @@ def _words(point: Point) -> str:
     return f"({point[0]:.1f}, {point[1]:.1f}, {point[2]:.1f}) mm RAS"
 
 
+def _lps(point: Point) -> Point:
+    return (-float(point[0]), -float(point[1]), float(point[2]))
+
+
 def _index(ct: sitk.Image, point: Point) -> tuple[int, int, int]:
-    index = ct.TransformPhysicalPointToIndex((-float(point[0]), -float(point[1]), float(point[2])))
+    index = ct.TransformPhysicalPointToIndex(_lps(point))
     if any(not 0 <= i < n for i, n in zip(index, ct.GetSize(), strict=True)):
         raise SegmentationError(
             f"The point {_words(point)} lies outside the CT.", "Click inside the image, and check that it is RAS."

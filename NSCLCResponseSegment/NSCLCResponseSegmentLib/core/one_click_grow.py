@@ -1,91 +1,161 @@
-"""Grows a tumour from clicks on a crop of the CT, several sizes, the likeliest first."""
+"""Grows a tumour from its middle to the cheapest surface, several sizes, the likeliest first."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
+from .one_click_cut import minimal_cut
+from .one_click_finish import finish
+from .one_click_seed import FREE_MM, SOFT_HU, PointLps, Surroundings, Voxel, look_around, lump
 from .progress import Progress
 
 if TYPE_CHECKING:
     from .anatomy import Anatomy
 
-Index = tuple[int, int, int]
 
-_CROP_MM = 75.0  # to each side of the clicks
-_WORK_MM = 2.0
+@dataclass(frozen=True)
+class Growth:
+    """Weights of the energy; costs are per mm, so that they mean the same on every grid.
+
+    :param push: the gain per volume times the lump's radius: how strongly the region grows until it meets an edge or a
+        neck; the middle one is the likeliest.
+    """
+
+    push: tuple[float, ...] = (0.75, 1.1, 1.6)
+    order: tuple[int, ...] = (1, 0, 2)
+    edge_hu: float = 35.0  # gradient per voxel at which a unit of surface costs half
+    least_edge: float = 0.03
+    beyond_mm: float = 12.0  # depth over which the cost beyond the expected lung field rises to its unit …
+    beyond_cost: float = 0.2  # … per mm
+    odd_cost: float = 0.1  # per mm and standard deviation of a HU that is odd for this lump
+    not_soft_cost: float = 0.33
+    far_cost: float = 0.1  # further from the middle than three radii
+    iterations: int = 120
+
+
+_COARSE_MM = 3.0
+_REACH_MM = 105.0
+_FINE_BELOW_MM = 12.0  # lumps of smaller radius are cut on a finer grid
+_HARD_BEYOND_MM = 22.0
+_SEED_SHARE = 0.7
 
 
 def grow_candidates(
-    anatomy: Anatomy, include: list[Index], exclude: list[Index], progress: Progress, count: int
+    anatomy: Anatomy,
+    include: list[PointLps],
+    exclude: list[PointLps],
+    progress: Progress,
+    count: int,
+    growth: Growth | None = None,
 ) -> list[sitk.Image]:
-    """Masks on the CT's grid, the likeliest first.
-
-    A front runs out from the clicks, slowly across edges and through what differs from the clicked tissue; its arrival
-    times give nested shapes, of which those with the strongest and most complete edge are kept.
-    """
-    crop = _crop(anatomy.ct, include)
-    progress.report(0.1, "Growing from the click")
-    arrival = _arrival(crop, anatomy, include, exclude)
-    progress.report(0.6, "Choosing the size")
-    shapes = _best_levels(arrival, crop, count)
-    return [_to_ct(shape, crop, anatomy.ct) for shape in shapes]
-
-
-def _crop(ct: sitk.Image, include: list[Index]) -> sitk.Image:
-    points = np.array([ct.TransformIndexToPhysicalPoint(i) for i in include])
-    low, high = points.min(0) - _CROP_MM, points.max(0) + _CROP_MM
-    grid = sitk.Image([int(n) for n in np.ceil((high - low) / _WORK_MM)], sitk.sitkUInt8)
-    grid.SetOrigin(low.tolist())
-    grid.SetSpacing([_WORK_MM] * 3)
-    return sitk.Resample(ct, grid, sitk.Transform(), sitk.sitkLinear, -1024.0, sitk.sitkFloat32)
+    """Masks on the CT's grid, the likeliest first; at most ``count``."""
+    growth = growth or Growth()
+    around = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
+    lumps = [lump(around, click) for click in around.clicks]
+    largest = max(radius for _, radius in lumps)
+    if largest < _FINE_BELOW_MM:
+        step = max(1.5, largest / 5.0)
+        around = look_around(anatomy, include, exclude, 4.0 * largest + 20.0, step)
+        lumps = [lump(around, click) for click in around.clicks]
+    progress.report(0.2, "Growing from the click")
+    shapes = _cuts(around, lumps, growth, progress.part(0.2, 0.8))
+    order = [i for i in growth.order if i < len(shapes)][:count]
+    return [finish(anatomy.ct, around, shapes[i]) for i in order]
 
 
-def _arrival(crop: sitk.Image, anatomy: Anatomy, include: list[Index], exclude: list[Index]) -> sitk.Image:
-    smooth = sitk.CurvatureFlow(sitk.Clamp(crop, sitk.sitkFloat32, -1000, 400), 0.0625, 3)
-    hu = sitk.GetArrayFromImage(smooth)
-    seeds = [crop.TransformPhysicalPointToIndex(anatomy.ct.TransformIndexToPhysicalPoint(i)) for i in include]
-    level = float(np.median([np.median(hu[k - 1 : k + 2, j - 1 : j + 2, i - 1 : i + 2]) for i, j, k in seeds]))
-    edge = sitk.GetArrayFromImage(sitk.GradientMagnitudeRecursiveGaussian(crop, 1.5))
-    speed = np.exp(-(((hu - level) / 90.0) ** 2)) / (1.0 + (edge / 25.0) ** 2) + 1e-3
-    for point in exclude:
-        i, j, k = crop.TransformPhysicalPointToIndex(anatomy.ct.TransformIndexToPhysicalPoint(point))
-        if all(0 <= v < n for v, n in zip((i, j, k), crop.GetSize(), strict=True)):
-            speed[max(k - 2, 0) : k + 3, max(j - 2, 0) : j + 3, max(i - 2, 0) : i + 3] = 1e-4
-    image = sitk.GetImageFromArray(speed.astype(np.float32))
-    image.CopyInformation(crop)
-    march = sitk.FastMarchingImageFilter()
-    march.SetTrialPoints([list(s) for s in seeds])
-    march.SetStoppingValue(1e4)
-    return march.Execute(image)
+def _cuts(
+    around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growth, progress: Progress
+) -> list[np.ndarray]:
+    """One region for each push, smallest first."""
+    seeds = _seeds(around, lumps)
+    outside = _outside(around, seeds, lumps)
+    box = _box(~outside)
+    cost, weight = _costs(around, lumps, growth), _edge_weight(around, growth)
+    radius = max(r for _, r in lumps)
+    seeds, outside, cost, weight = (a[box] for a in (seeds, outside, cost, weight))
+    shapes = []
+    u = (~outside & (cost <= 0)).astype(np.float32)
+    for number, push in enumerate(sorted(growth.push, reverse=True)):  # the large one first: others lie within it
+        progress.report(number / len(growth.push), "Finding the tumour's surface")
+        u = minimal_cut(cost - push * around.step / radius, weight, seeds, outside, u, growth.iterations)
+        shape = np.zeros(around.hu.shape, bool)
+        shape[box] = _with_seeds(u > 0.5, seeds)
+        shapes.append(shape)
+    return shapes[::-1]
 
 
-def _best_levels(arrival: sitk.Image, crop: sitk.Image, count: int) -> list[np.ndarray]:
+def _seeds(around: Surroundings, lumps: list[tuple[Voxel, float]]) -> np.ndarray:
+    seeds = np.zeros(around.hu.shape, bool)
+    for (centre, radius), click in zip(lumps, around.clicks, strict=True):
+        seeds |= around.ball(centre, _SEED_SHARE * radius) & around.soft
+        seeds[click] = True
+    for voxel in around.excluded:
+        seeds &= ~around.ball(voxel, 3.0)
+    return seeds
+
+
+def _outside(around: Surroundings, seeds: np.ndarray, lumps: list[tuple[Voxel, float]]) -> np.ndarray:
+    limit = max(FREE_MM, around.click_depth) + _HARD_BEYOND_MM
+    outside = around.bone | (around.depth > limit) | ((around.hu < -800) & ~around.soft)
+    border = np.ones(outside.shape, bool)
+    border[1:-1, 1:-1, 1:-1] = False
+    outside |= border & _far(around, lumps)
+    for voxel in around.excluded:
+        outside |= around.ball(voxel, 4.0)
+    return outside & ~seeds
+
+
+def _far(around: Surroundings, lumps: list[tuple[Voxel, float]]) -> np.ndarray:
+    near = np.zeros(around.hu.shape, bool)
+    for centre, radius in lumps:
+        near |= around.ball(centre, max(3.0 * radius, 30.0))
+    return ~near
+
+
+def _edge_weight(around: Surroundings, growth: Growth) -> np.ndarray:
     from scipy import ndimage
 
-    times = sitk.GetArrayViewFromImage(arrival)
-    edge = sitk.GetArrayFromImage(sitk.GradientMagnitudeRecursiveGaussian(crop, 1.5))
-    ball_ml = np.geomspace(0.5, 500, 22)
-    ordered = np.sort(times[times < 9e3], axis=None)
-    voxel_ml = _WORK_MM**3 / 1000
-    scored = []
-    for ml in ball_ml:
-        n = int(ml / voxel_ml)
-        if n >= len(ordered):
-            break
-        shape = times <= ordered[n]
-        surface = shape & ~ndimage.binary_erosion(shape)
-        strength = np.minimum(edge[surface], 60).mean()
-        compact = (36 * np.pi * shape.sum() ** 2) ** (1 / 3) / surface.sum()
-        scored.append((strength * compact, shape))
-    scored.sort(key=lambda pair: -pair[0])
-    opened = [ndimage.binary_fill_holes(ndimage.binary_opening(s, iterations=1)) for _, s in scored[:count]]
-    return [a if a.any() else b for a, (_, b) in zip(opened, scored[:count], strict=True)]
+    gradient = ndimage.gaussian_gradient_magnitude(np.clip(around.hu, -150, 200), 1.0)
+    weight = 1.0 / (1.0 + (gradient / growth.edge_hu) ** 2)
+    weight[ndimage.binary_dilation(~around.soft | around.bone)] = 0.0  # a surface against air or bone is free
+    return np.maximum(weight, growth.least_edge)
 
 
-def _to_ct(shape: np.ndarray, crop: sitk.Image, ct: sitk.Image) -> sitk.Image:
-    soft = sitk.GetImageFromArray(shape.astype(np.float32))
-    soft.CopyInformation(crop)
-    return sitk.Resample(soft, ct, sitk.Transform(), sitk.sitkLinear, 0.0) >= 0.5
+def _costs(around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growth) -> np.ndarray:
+    """Cost per voxel of belonging to the tumour, without the push."""
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(np.clip(around.hu, -200, 250), 0.5)
+    core = np.zeros(around.hu.shape, bool)
+    for centre, radius in lumps:
+        core |= around.ball(centre, 0.8 * radius) & (around.hu > SOFT_HU)
+    values = smooth[core]
+    usual = float(np.median(values)) if values.size else 40.0
+    spread = max(30.0, 1.48 * float(np.median(np.abs(values - usual)))) if values.size else 40.0
+    odd = np.clip(np.abs(smooth - usual) / spread - 2.0, 0.0, 3.0) * (around.hu > SOFT_HU)
+    beyond = np.clip((around.depth - max(FREE_MM, around.click_depth)) / growth.beyond_mm, 0.0, 3.0)
+    cost = growth.odd_cost * odd + growth.beyond_cost * beyond
+    cost += growth.not_soft_cost * ~around.soft + growth.far_cost * _far(around, lumps)
+    return cost * around.step
+
+
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box around a mask, with one voxel to spare."""
+    spans = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        spans.append(slice(max(0, int(hit[0]) - 1), int(hit[-1]) + 2) if hit.size else slice(0, mask.shape[axis]))
+    return tuple(spans)
+
+
+def _with_seeds(region: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """The pieces of a region that hold a seed."""
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(region | seeds)
+    touched = np.unique(pieces[seeds])
+    return np.isin(pieces, touched[touched > 0])

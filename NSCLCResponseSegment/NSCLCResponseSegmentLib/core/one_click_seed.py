@@ -1,0 +1,157 @@
+"""Reads the surroundings of a click: tissue that may be tumour, and the middle and size of the lump clicked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+if TYPE_CHECKING:
+    from .anatomy import Anatomy
+
+PointLps = tuple[float, float, float]
+Voxel = tuple[int, int, int]  # z, y, x
+
+SOFT_HU = -350.0  # between lung and soft tissue, a little to the tissue's side for partial volume
+_BONE_HU = 220.0
+_BONE_LEAST_ML = 0.5  # a smaller dense spot is a calcification or a clip
+_POCKET_ML = 15.0  # air enclosed by soft tissue up to this size is a cavity or a bronchus in the tumour
+FREE_MM = 4.0  # how far beyond the expected lung field is still taken for lung: what the prediction gets wrong
+_SADDLE = 0.75  # a neighbouring lump belongs to the one clicked on when the neck between has this share of its radius
+_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The crop around the clicks; arrays are (z, y, x) on an isotropic grid of ``step`` mm.
+
+    :param soft: soft tissue with the air pockets in it.
+    :param depth: mm beyond the expected lung field (see :mod:`.anatomy_field`).
+    :param click_depth: the largest depth of a click: a tumour clicked on in the mediastinum may reach that far.
+    """
+
+    grid: sitk.Image
+    step: float
+    hu: np.ndarray
+    soft: np.ndarray
+    bone: np.ndarray
+    depth: np.ndarray
+    clicks: tuple[Voxel, ...]
+    excluded: tuple[Voxel, ...]
+    click_depth: float
+
+    @property
+    def voxel_ml(self) -> float:
+        return self.step**3 / 1000.0
+
+    def ball(self, centre: Voxel, radius_mm: float) -> np.ndarray:
+        """Mask of a ball."""
+        z, y, x = np.ogrid[tuple(slice(0, n) for n in self.hu.shape)]
+        squared = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2
+        return squared <= (radius_mm / self.step) ** 2
+
+
+def look_around(
+    anatomy: Anatomy, clicks: list[PointLps], excluded: list[PointLps], reach_mm: float, step: float
+) -> Surroundings:
+    """Crop to ``reach_mm`` around the clicks and sort the tissue in it."""
+    from scipy import ndimage
+
+    grid = _crop_grid(anatomy.coarse_ct, clicks, reach_mm, step)
+    source = anatomy.coarse_ct if step >= 2.5 else anatomy.ct
+    image = sitk.Resample(source, grid, sitk.Transform(), sitk.sitkLinear, -1024.0, sitk.sitkFloat32)
+    hu = sitk.GetArrayFromImage(image)
+    side = anatomy.field.side_of(clicks[0])
+    depth = anatomy.field.depth_on(side, grid) if side else np.zeros_like(hu)
+    bone = _pieces(ndimage.binary_closing(hu > _BONE_HU), lambda ml: ml > _BONE_LEAST_ML, step)
+    inside = [_voxel(grid, p) for p in clicks]
+    return Surroundings(
+        grid=grid,
+        step=step,
+        hu=hu,
+        soft=_with_pockets(hu > SOFT_HU, step),
+        bone=bone,
+        depth=depth,
+        clicks=tuple(inside),
+        excluded=tuple(v for v in (_voxel(grid, p) for p in excluded) if _is_within(v, hu.shape)),
+        click_depth=max(float(depth[v]) for v in inside),
+    )
+
+
+def _crop_grid(ct: sitk.Image, clicks: list[PointLps], reach_mm: float, step: float) -> sitk.Image:
+    """An isotropic grid around the clicks, in the CT's axes, no larger than the CT."""
+    index = np.array([ct.TransformPhysicalPointToContinuousIndex(p) for p in clicks])
+    spacing, size = np.array(ct.GetSpacing()), np.array(ct.GetSize())
+    low = np.maximum(index.min(axis=0) - reach_mm / spacing, 0)
+    high = np.minimum(index.max(axis=0) + reach_mm / spacing, size - 1)
+    grid = sitk.Image([max(2, int(n)) for n in np.floor((high - low) * spacing / step) + 1], sitk.sitkUInt8)
+    grid.SetOrigin(ct.TransformContinuousIndexToPhysicalPoint(low.tolist()))
+    grid.SetDirection(ct.GetDirection())
+    grid.SetSpacing([step] * 3)
+    return grid
+
+
+def _voxel(grid: sitk.Image, point: PointLps) -> Voxel:
+    i, j, k = grid.TransformPhysicalPointToIndex(point)
+    return (k, j, i)
+
+
+def _is_within(voxel: Voxel, shape: tuple[int, ...]) -> bool:
+    return all(0 <= v < n for v, n in zip(voxel, shape, strict=True))
+
+
+def _pieces(mask: np.ndarray, keep: object, step: float) -> np.ndarray:
+    """The connected pieces whose volume in mL ``keep`` accepts."""
+    from scipy import ndimage
+
+    pieces, _ = ndimage.label(mask)
+    volumes = np.bincount(pieces.ravel()) * step**3 / 1000.0
+    chosen = keep(volumes)
+    chosen[0] = False
+    return chosen[pieces]
+
+
+def _with_pockets(soft: np.ndarray, step: float) -> np.ndarray:
+    from scipy import ndimage
+
+    closed = ndimage.binary_closing(np.pad(soft, 2), iterations=max(1, round(3 / step)))[2:-2, 2:-2, 2:-2]
+    closed |= soft
+    return closed | _pieces(~closed, lambda ml: ml < _POCKET_ML, step)
+
+
+def lump(around: Surroundings, click: Voxel) -> tuple[Voxel, float]:
+    """Middle and radius in mm of the largest ball in the lump of soft tissue that a click lies in.
+
+    Walks up the distance to anything that cannot be tumour, and on to a higher peak when the neck between is wide; so
+    the answer hardly depends on where in the tumour the click fell.
+    """
+    from scipy import ndimage
+
+    free = around.soft & ~around.bone & (around.depth <= max(FREE_MM, around.click_depth + 3.0))
+    for voxel in around.excluded:
+        free &= ~around.ball(voxel, 3.0)
+    distance = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1, 1:-1] * around.step
+    peak = _walk_up(distance, click)
+    for _ in range(_ROUNDS):
+        if distance[peak] <= 0:
+            break
+        pieces, _ = ndimage.label(distance >= _SADDLE * distance[peak])
+        within = np.where(pieces == pieces[peak], distance, 0.0)
+        higher = np.unravel_index(int(within.argmax()), within.shape)
+        if distance[higher] <= distance[peak]:
+            break
+        peak = higher
+    return tuple(int(v) for v in peak), max(float(distance[peak]), around.step)
+
+
+def _walk_up(height: np.ndarray, start: Voxel) -> Voxel:
+    here = start
+    while True:
+        window = tuple(slice(max(0, v - 1), v + 2) for v in here)
+        best = np.unravel_index(int(height[window].argmax()), height[window].shape)
+        there = tuple(s.start + int(b) for s, b in zip(window, best, strict=True))
+        if height[there] <= height[here]:
+            return here
+        here = there
