@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from support.panels import LIBRARIES, Desktop, erase_half
 
+
 @pytest.fixture(scope="module")
 def a_desktop(tmp_path_factory):
     """Slicer's application with both modules open, every Python package installed."""
@@ -104,37 +105,37 @@ def test_a_new_outline_leaves_the_old_one_in_the_scene(a_desktop, segment, outli
     assert not first.GetDisplayVisibility()
 
 
+def is_shown(panel, frame) -> bool:
+    """Whether a frame of the panel is visible to the user."""
+    return frame.isVisibleTo(panel.widget)
+
+
 def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, tmp_path, monkeypatch):
-    panel, ui, shown = outlined, outlined.ui, a_desktop.widget("NSCLCResponse")
-    frame_visible = lambda frame: frame.isVisibleTo(panel.widget)  # noqa: E731
+    panel, ui = outlined, outlined.ui
+    shown = a_desktop.widget("NSCLCResponse")
     a_desktop.picture(shown, "predict-1-ready")
     assert ui.predictButton.enabled, ui.predictButton.toolTip
-    assert not frame_visible(ui.resultFrame)
+    assert not is_shown(panel, ui.resultFrame)
     panel.parameters.clinical = {"age": "61"}
     predict(a_desktop, panel)
     assert a_desktop.messages == []
-    result = panel.session.result()
-    assert ui.probabilityLabel.text == f"{result['prediction']['probability']:.2f}"
-    assert "Trained on simulated patients" in ui.labelLabel.text and "research use only" in ui.labelLabel.text  # noqa: PT018
-    assert result["prediction"]["signature_name"] in ui.signatureLabel.text
-    assert result["inputs"]["clinical"] == {"age": 61.0}
-    assert ui.featureTable.model().rowCount() > 3
-    assert not frame_visible(ui.staleFrame)
+    first = panel.session.result()
+    check_card(panel, first)
     a_desktop.picture(shown, "predict-3-result")
 
     assert ui.signButton.toolTip == "Enter your name first"
     ui.reviewerEdit.text = "Dr Test"
     assert ui.signButton.enabled
     erase_half(panel.parameters.segmentation)
-    assert frame_visible(ui.staleFrame), "the moment the mask changes"
+    assert is_shown(panel, ui.staleFrame), "the moment the mask changes"
     assert "predict again" in ui.signButton.toolTip
     a_desktop.picture(shown, "predict-4-stale")
     ui.predictAgainButton.click()
     assert panel.predicting.running
     a_desktop.wait_until(lambda: not panel.predicting.running)
-    assert not frame_visible(ui.staleFrame)
+    assert not is_shown(panel, ui.staleFrame)
     assert ui.recentTable.model().rowCount() == 2
-    assert panel.session.result()["tumour"]["volume_ml"] < result["tumour"]["volume_ml"]
+    assert panel.session.result()["tumour"]["volume_ml"] < first["tumour"]["volume_ml"]
 
     ui.commentEdit.text = "lower half only"
     ui.signButton.click()
@@ -142,25 +143,40 @@ def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, tmp_pa
     assert ui.reviewTable.model().item(0, 2).text() == "Dr Test"
     assert ui.signButton.toolTip == "This case is signed off"
     a_desktop.picture(shown, "predict-5-signed")
-
     monkeypatch.setattr("NSCLCResponseLib.gui.panel.choose_folder", lambda _parent: tmp_path)
     ui.saveButton.click()
     assert a_desktop.messages == []
     (folder,) = tmp_path.iterdir()
+    check_saved(a_desktop, panel, folder)
+
+
+def check_card(panel, result) -> None:
+    """The card says what the result says, and what it was trained on."""
+    ui, prediction = panel.ui, result["prediction"]
+    assert ui.probabilityLabel.text == f"{prediction['probability']:.2f}"
+    assert "Trained on simulated patients" in ui.labelLabel.text
+    assert "research use only" in ui.labelLabel.text
+    assert prediction["signature_name"] in ui.signatureLabel.text
+    assert result["inputs"]["clinical"] == {"age": 61.0}
+    assert ui.featureTable.model().rowCount() > 3
+    assert not is_shown(panel, ui.staleFrame)
+
+
+def check_saved(desktop, panel, folder: Path) -> None:
+    """Every file is there; the scene opens again with result and sign-off, and knows when the mask changes."""
     names = {"features.csv", "report.html", "result.json", "scene.mrb", "tumour.seg.nrrd"}
     assert {p.name for p in folder.iterdir()} == names
     saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert saved["review"]["state"] == "signed off"
     assert "lower half only" in json.dumps(saved["review"])
-
-    a_desktop.clear()
-    assert not frame_visible(ui.resultFrame)
-    assert a_desktop.slicer.mrmlScene.ReadFromMRB(str(folder / "scene.mrb"), True)
-    a_desktop.process()
-    assert ui.probabilityLabel.text == f"{saved['prediction']['probability']:.2f}"
+    desktop.clear()
+    assert not is_shown(panel, panel.ui.resultFrame)
+    assert desktop.slicer.mrmlScene.ReadFromMRB(str(folder / "scene.mrb"), True)
+    desktop.process()
+    assert panel.ui.probabilityLabel.text == f"{saved['prediction']['probability']:.2f}"
     assert panel.session.record.state.value == "signed off"
     erase_half(panel.parameters.segmentation)
-    assert frame_visible(ui.staleFrame)
+    assert is_shown(panel, panel.ui.staleFrame)
 
 
 def test_cancel_keeps_everything_as_it_was(a_desktop, outlined):
