@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _BODY_HU = -300.0
 _COARSE_MM = 6.0
-_OPENING_VOXELS = 2  # 12 mm: tables and blankets are thinner, necks and arms are not
+_OPENING_MM = 9.0  # radius: blankets and the walls of tables are thinner, the chest wall is not
+_LUNG_SHARE_WITHIN = 0.6
 _LUNG_COLOUR, _LUNG_OPACITY = (0.62, 0.76, 0.88), 0.2
 
 
@@ -54,13 +55,14 @@ def _largest_lesion(mask: sitk.Image) -> sitk.Image:
 
 
 def coarse_body(ct: sitk.Image) -> sitk.Image:
-    """The soft tissue of the patient without table and clothes, on a grid of about 6 mm; 0 or 1.
+    """The soft tissue of the patient without table and clothes, on an LPS grid of about 6 mm; 0 or 1.
 
     The whole image where nothing as large as a body is in it.
     """
     shrink = [max(1, round(_COARSE_MM / s)) for s in ct.GetSpacing()]
-    solid = sitk.Shrink(ct, shrink) > _BODY_HU
-    opened = sitk.BinaryMorphologicalOpening(solid, [_OPENING_VOXELS] * 2 + [1])
+    solid = sitk.DICOMOrient(sitk.Shrink(ct, shrink), "LPS") > _BODY_HU
+    radius = [int(_OPENING_MM / s) for s in solid.GetSpacing()]
+    opened = sitk.BinaryMorphologicalOpening(solid, radius)
     if not sitk.GetArrayViewFromImage(opened).any():
         return solid * 0 + 1
     return sitk.RelabelComponent(sitk.ConnectedComponent(opened)) == 1
@@ -73,25 +75,35 @@ def box_ras(body: sitk.Image, mask: sitk.Image) -> np.ndarray:
 
 
 def lungs_within(lungs: sitk.Image, body: sitk.Image) -> sitk.Image:
-    """The parts of a lung mask that mostly have body in front, behind, right and left of them; a hollow table has not.
+    """The parts of a lung mask that lie mostly within the convex outline of the body's slices; a hollow table does not.
 
-    Both LPS-oriented, so that the array's axes are (z, y, x) of the body.
+    :param body: as :func:`coarse_body`.
     """
     from scipy import ndimage
 
-    tissue = sitk.Resample(body, lungs, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
-    array = sitk.GetArrayFromImage(tissue) > 0
-    between = np.ones_like(array)
-    for axis in (1, 2):
-        before = np.logical_or.accumulate(array, axis=axis)
-        after = np.flip(np.logical_or.accumulate(np.flip(array, axis), axis=axis), axis)
-        between &= before & after
+    convex = np.stack([_convex(plane) for plane in sitk.GetArrayViewFromImage(body)])
+    hull = sitk.GetImageFromArray(convex.astype(np.uint8))
+    hull.CopyInformation(body)
+    within = sitk.Resample(hull, lungs, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
     pieces, count = ndimage.label(sitk.GetArrayViewFromImage(lungs))
-    shares = ndimage.mean(between, pieces, np.arange(1, count + 1))
-    kept = np.isin(pieces, 1 + np.flatnonzero(np.asarray(shares) > 0.5))
+    shares = np.asarray(ndimage.mean(sitk.GetArrayViewFromImage(within), pieces, np.arange(1, count + 1)))
+    kept = np.isin(pieces, 1 + np.flatnonzero(shares > _LUNG_SHARE_WITHIN))
     image = sitk.GetImageFromArray(kept.astype(np.uint8))
     image.CopyInformation(lungs)
     return image
+
+
+def _convex(plane: np.ndarray) -> np.ndarray:
+    """The convex hull of what is not 0, filled; nothing when that is no area."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    points = np.argwhere(plane)
+    try:
+        sides = ConvexHull(points).equations
+    except (QhullError, ValueError):
+        return np.zeros(plane.shape, bool)
+    grid = np.indices(plane.shape).reshape(2, -1)
+    return (sides[:, :2] @ grid + sides[:, 2:] <= 1e-6).all(axis=0).reshape(plane.shape)
 
 
 def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> vtkMRMLModelNode:

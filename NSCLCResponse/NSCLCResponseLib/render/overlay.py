@@ -108,7 +108,8 @@ def _header(draw: ImageDraw, result: Mapping[str, Any] | None, case: Case, width
     patient = f"{case.patient_id or 'Patient not named'}   {wording.tumour_words(result)}"
     label = f"{prediction['signature_name']}. {_first_sentence(prediction['label'])}"
     half = width / 2 - 24
-    _fitted(draw, (left, 14), f"Probability of response; {wording.verdict_words(prediction)}{doubt}", 22, _WHITE, half - left)
+    words = f"Probability of response; {wording.verdict_words(prediction)}{doubt}"
+    _fitted(draw, (left, 14), words, 22, _WHITE, width - 260 - left)
     _fitted(draw, (left, 48), patient, 18, _SOFT, half - left)
     _text(draw, (width - 16, 14), "Research use only", 22, _ORANGE, "ra")
     _fitted(draw, (width - 16, 48), label, 18, _ORANGE, half, "ra")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import SimpleITK as sitk
@@ -29,6 +30,9 @@ _BODY_MARGIN = 1.06
 _PET_OPACITY = 0.5
 _PET_COLOURS = "vtkMRMLColorTableNodeIron"  # red to yellow: hot, and unlike white tissue in a lung window
 _OUTLINE_PIXELS = 3
+_CLOSENESS = 0.85  # of the distance that would show the whole sphere around what is to be seen
+#: of each application; kept apart from its own view manager, whose views may belong to a browser
+_VIEWS: WeakKeyDictionary[SlicerApp, dict[str, AbstractView]] = WeakKeyDictionary()
 _BACKGROUND = ("#000000", "#10161d")  # bottom, top
 _OUTLINE_OVER_PET = (0.1, 0.95, 0.95)  # the tumour's own red would be lost in hot colours
 
@@ -58,16 +62,22 @@ def pet_colours(pet: vtkMRMLScalarVolumeNode, steps: int) -> np.ndarray:
     return np.array([[255 * v for v in table.GetTableValue(int(e))[:3]] for e in entries])
 
 
-def _new_view(app: SlicerApp, definition: ViewLayoutDefinition, size: tuple[int, int]) -> AbstractView:
-    """A view that renders when it is told to, not at each of the 50 events while it is being set up."""
+def _view(app: SlicerApp, definition: ViewLayoutDefinition, size: tuple[int, int]) -> AbstractView:
+    """A view that renders when it is told to, not at each of the 50 events while it is being set up.
+
+    An application's views for pictures are kept, since a camera stays with the first 3D view of a name.
+    """
     from trame_slicer.views import NoScheduleRendering, SliceView, ThreeDView, ViewType
 
-    kind = SliceView if definition.view_type == ViewType.SLICE_VIEW else ThreeDView
-    view = kind(app.scene, app.app_logic, definition.singleton_tag, scheduled_render_strategy=NoScheduleRendering())
-    view.render_window().SetOffScreenRendering(True)
-    view.set_view_properties(definition.properties)
-    view.update_size(*size)
-    return view
+    views = _VIEWS.setdefault(app, {})
+    tag = definition.singleton_tag
+    if tag not in views:
+        kind = SliceView if definition.view_type == ViewType.SLICE_VIEW else ThreeDView
+        views[tag] = kind(app.scene, app.app_logic, tag, scheduled_render_strategy=NoScheduleRendering())
+        views[tag].render_window().SetOffScreenRendering(True)
+        views[tag].set_view_properties(definition.properties)
+    views[tag].update_size(*size)
+    return views[tag]
 
 
 def _pixels(view: AbstractView) -> np.ndarray:
@@ -90,7 +100,7 @@ def _slice_picture(
 ) -> Picture:
     from trame_slicer.views import ViewLayoutDefinition
 
-    view = _new_view(app, ViewLayoutDefinition.slice_view(orientation), size)
+    view = _view(app, ViewLayoutDefinition.slice_view(orientation, label=f"Picture{orientation}"), size)
     view.set_background_volume_id(nodes.ct.GetID())
     view.set_foreground_volume_id(nodes.pet.GetID() if nodes.pet else None)
     view.set_foreground_opacity(_PET_OPACITY if nodes.pet else 0.0)
@@ -110,15 +120,19 @@ def _slice_picture(
 def _picture_3d(app: SlicerApp, centre: np.ndarray, size: tuple[int, int]) -> Picture:
     from trame_slicer.views import ViewLayoutDefinition
 
-    view = _new_view(app, ViewLayoutDefinition.threed_view(background_color=_BACKGROUND), size)
-    view.fit_view_to_content()
+    view = _view(app, ViewLayoutDefinition.threed_view(name="Picture3D", background_color=_BACKGROUND), size)
     view.set_orientation_marker(view.get_view_node().OrientationMarkerTypeCube)
+    view.render()  # surfaces come into the view with its first rendering
+    bounds = [0.0] * 6
+    view.renderer().ComputeVisiblePropBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    focus, radius = (low + high) / 2, np.linalg.norm(high - low) / 2
     camera = view.get_camera_node()
-    focus = np.array(camera.GetFocalPoint())
-    distance = np.linalg.norm(np.array(camera.GetPosition()) - focus)
+    distance = radius / np.sin(np.deg2rad(camera.GetViewAngle() / 2))
     side = 1.0 if centre[0] >= focus[0] else -1.0  # look from the tumour's side, from the front and a little above
     ray = np.array([0.55 * side, 1.0, 0.28])
-    camera.SetPosition(*(focus + ray / np.linalg.norm(ray) * distance * 0.92))
+    camera.SetFocalPoint(*focus)
+    camera.SetPosition(*(focus + ray / np.linalg.norm(ray) * distance * _CLOSENESS))
     camera.SetViewUp(0, 0, 1)
     view.renderer().ResetCameraClippingRange()
     # peeling needs an alpha plane that offscreen windows of software renderers lack: the lungs would vanish

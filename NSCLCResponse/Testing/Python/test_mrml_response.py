@@ -54,7 +54,7 @@ def test_predict_save_and_open_again(a_slicer_app, a_simulated_patient: Path, tm
     open_mrb(scene, tmp_path / "case.mrb")
     assert response.result() == result
     volume = scene.GetFirstNodeByName("CT")
-    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(image_from_volume(volume)), before)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image_from_volume(volume)), before)
     node = result_node(scene)
     table = node.GetNodeReference("features").GetTable()
     assert table.GetNumberOfRows() > 50
