@@ -29,7 +29,8 @@ def discard_partial(target: Path, token: str) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk refuses even to remove what is not there
+            path.unlink(missing_ok=True)
 
 
 def explain_os_error(error: OSError, target: Path) -> OutputError:
