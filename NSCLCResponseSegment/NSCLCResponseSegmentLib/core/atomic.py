@@ -48,14 +48,22 @@ def explain_os_error(error: OSError, target: Path) -> OutputError:
     return OutputError(f"{target} cannot be written: {reason}.", remedy)
 
 
+def _require_writable(folder: Path, target: Path) -> None:
+    """Ask the system rather than the mode bits: a root user may write everywhere except on a read-only disk."""
+    if not os.access(folder, os.W_OK):
+        is_read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+        raise explain_os_error(OSError(errno.EROFS if is_read_only else errno.EACCES, ""), target)
+
+
 def require_space(target: Path, needed: int) -> None:
     """Refuse before any work when the disk of ``target`` has fewer than ``needed`` bytes free.
 
     Writers of images and scenes do not all report a full disk, hence the look ahead.
 
-    :raises OutputError: there is not enough room.
+    :raises OutputError: there is not enough room, or writing is not allowed.
     """
     folder = next(parent for parent in (target, *target.parents) if parent.is_dir())
+    _require_writable(folder, target)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
@@ -70,9 +78,7 @@ def _make_parent(target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os_error(error, target) from error
-    # A root user may write everywhere except on a read-only disk, so ask the system rather than the mode bits.
-    if not os.access(target.parent, os.W_OK):
-        raise OutputError(f"{target} cannot be written: you may not write there.", "Choose a folder you may write to.")
+    _require_writable(target.parent, target)
 
 
 def _is_filled(folder: Path) -> bool:
@@ -92,8 +98,8 @@ def staged_folder(target: Path, *, overwrite: bool = False, token: str | None = 
         raise OutputError(f"{target} already holds results.", "Choose another folder, or add --overwrite.")
     if target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file, not a folder.", "Choose another name for the results' folder.")
-    if target.is_dir() and not os.access(target, os.W_OK):
-        raise OutputError(f"{target} cannot be written: you may not write there.", "Choose a folder you may write to.")
+    if target.is_dir():
+        _require_writable(target, target)
     _make_parent(target)
     token = token or new_token()
     aside = partial_path(target, token)
