@@ -73,7 +73,7 @@ def _mask_record(image: sitk.Image | None, mask: sitk.Image, stage: str) -> dict
     record[f"{start}CenterOfMassIndex"] = centre
     record[f"{start}CenterOfMass"] = mask.TransformContinuousIndexToPhysicalPoint(centre)
     if image is not None:
-        values = sitk.GetArrayViewFromImage(sitk.RegionOfInterest(image, size, first))[inside]
+        values = sitk.GetArrayFromImage(sitk.RegionOfInterest(image, size, first))[inside]
         record[f"{start}Mean"] = float(values.mean(dtype=float))
         record[f"{start}Minimum"] = float(values.min())
         record[f"{start}Maximum"] = float(values.max())

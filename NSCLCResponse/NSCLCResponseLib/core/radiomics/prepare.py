@@ -19,6 +19,7 @@ from .ibsi_grid import resample_as_ibsi, without_outliers
 # A cubic B-spline's coefficients depend on all samples, with a weight that falls by 0.268 per sample (Unser 1993):
 # after 32 samples it is 5e-19, below the rounding of the numbers themselves.
 _SPLINE_REACH = 32
+_LAST_BIT = 2e-9  # HU; rounding in the interpolation of CT values stays below
 _CROPPED_INTERPOLATORS = ("sitkBSpline", "sitkLinear", "sitkNearestNeighbor")
 
 
@@ -65,7 +66,7 @@ def prepare(image: sitk.Image, mask: sitk.Image, plan: Plan) -> Prepared:
             if plan.ibsi:
                 image, mask = resample_as_ibsi(image, mask, setting)
             else:
-                image, mask = imageoperations.resampleImage(_around(image, mask, setting), mask, **setting)
+                image, mask = _resampled(image, mask, setting)
         elif setting.get("preCrop"):
             box, _ = imageoperations.checkMask(image, mask, **setting)
             image, mask = imageoperations.cropToTumorMask(image, mask, box, **setting)
@@ -84,16 +85,35 @@ def prepare(image: sitk.Image, mask: sitk.Image, plan: Plan) -> Prepared:
     return Prepared(image, grey_mask, shape_mask, box)
 
 
-def _around(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> sitk.Image:
+def _resampled(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> tuple[sitk.Image, sitk.Image]:
+    """What PyRadiomics' resampling gives, from as little of the image as possible.
+
+    It cuts the decimals of whole-number images off, so where an interpolated value is a whole number but for rounding
+    the last bit decides. Cropping changes last bits; where that could matter, the image is left whole.
+    """
+    from radiomics import imageoperations
+
+    if not _can_crop(setting["interpolator"]):
+        return imageoperations.resampleImage(image, mask, **setting)
+    part = _part(image, mask, setting)
+    if "float" in image.GetPixelIDTypeAsString():
+        return imageoperations.resampleImage(part, mask, **setting)
+    exact, new_mask = imageoperations.resampleImage(sitk.Cast(part, sitk.sitkFloat64), mask, **setting)
+    values = sitk.GetArrayViewFromImage(exact)
+    limits = np.iinfo(sitk.GetArrayViewFromImage(part).dtype)
+    if np.any(np.abs(values - np.rint(values)) < _LAST_BIT) or values.min() < limits.min or values.max() > limits.max:
+        return imageoperations.resampleImage(image, mask, **setting)
+    cut = sitk.GetImageFromArray(np.trunc(values).astype(limits.dtype))
+    cut.CopyInformation(exact)
+    return cut, new_mask
+
+
+def _can_crop(interpolator: Any) -> bool:
+    return interpolator in _CROPPED_INTERPOLATORS or interpolator in [getattr(sitk, n) for n in _CROPPED_INTERPOLATORS]
+
+
+def _part(image: sitk.Image, mask: sitk.Image, setting: dict[str, Any]) -> sitk.Image:
     """The part of the image that the resampled, padded region depends on."""
-    interpolator = setting["interpolator"]
-    names = (
-        [interpolator]
-        if isinstance(interpolator, str)
-        else [name for name in _CROPPED_INTERPOLATORS if getattr(sitk, name) == interpolator]
-    )
-    if not names or names[0] not in _CROPPED_INTERPOLATORS:
-        return image
     inside = bounding_box(mask)
     new_spacing = [new or old for new, old in zip(setting["resampledPixelSpacing"], mask.GetSpacing(), strict=True)]
     start, size = [], []

@@ -107,7 +107,7 @@ class RegionMaker:
         part = sitk.RegionOfInterest(self._ct, box[1], box[0])
         tissue = self._anatomy.coarse_lungs if in_lung else self._anatomy.coarse_body
         soft = sitk.Resample(sitk.Cast(tissue, sitk.sitkFloat32), part, sitk.Transform(), sitk.sitkLinear, 0.0)
-        lesions = sitk.GetArrayViewFromImage(sitk.RegionOfInterest(self._all_lesions, box[1], box[0])) != 0
+        lesions = sitk.GetArrayFromImage(sitk.RegionOfInterest(self._all_lesions, box[1], box[0])) != 0
         return (sitk.GetArrayViewFromImage(soft) >= 0.5) & ~lesions & ~bone_mask(part)
 
 
