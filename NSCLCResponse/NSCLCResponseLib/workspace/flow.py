@@ -13,7 +13,7 @@ from NSCLCResponseSegmentLib.core.errors import ClinicalError, NSCLCResponseErro
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
 from NSCLCResponseSegmentLib.core.lesions import Lesion
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings
-from NSCLCResponseSegmentLib.mrml.lesion_table import fill_lesion_table, lesions_of, lesions_summary
+from NSCLCResponseSegmentLib.mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.tables import shown_table
 from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
@@ -164,13 +164,15 @@ class CaseFlow:
         self._data.tool = "look"
         self.tools.activate("look")
         self._measure()
-        self.jump_to_lesion(0)
+        if self._lesions:
+            self._views.move_to(self._lesions[0].centre_ras)
         self._views.fit_three_d()
         self._on_review_changed()
 
     def jump_to_lesion(self, row: int) -> None:
-        """All views to the centre of a lesion."""
+        """The centre of a lesion into the middle of all views."""
         if 0 <= row < len(self._lesions):
+            jump_to(self._scene, self._lesions[row].centre_ras)
             self._views.move_to(self._lesions[row].centre_ras)
 
     def _measure_soon(self) -> None:

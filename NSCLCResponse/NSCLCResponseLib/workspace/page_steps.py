@@ -111,7 +111,7 @@ CORRECT = f"""
   {_edit_button("trim", "Take the rest out of the outline", "Removes what lies outside this range")}
 </template>
 <div class="buttons">
-{_edit_button("smooth", "Smooth", "Median over 3 mm: takes off spikes, closes notches")}
+{_edit_button("smooth", "Smooth", "Median of the neighbourhood: takes off spikes, closes notches")}
 {_edit_button("keep_largest", "Largest part only", "All other parts go")}
 {_edit_button("remove_small", "Drop specks", "Parts under 0.1 mL go")}
 {_edit_button("undo", "Undo", "Take the last step back", "can_undo ? '' : 'Nothing to undo'")}

@@ -88,7 +88,7 @@ th { font-weight: 600; color: #a9b6c2; }
 .edge.left { left: 10px; top: 50%; transform: translateY(-50%); }
 .edge.right { right: 28px; top: 50%; transform: translateY(-50%); }
 .edge.high { top: 6px; left: 50%; transform: translateX(-50%); }
-.edge.low { bottom: 6px; left: 50%; transform: translateX(-50%); }
+.edge.low { bottom: 28px; left: 50%; transform: translateX(-50%); }
 .scroll { position: absolute; right: 2px; top: 6px; bottom: 6px; width: 18px; pointer-events: auto; margin: 0;
   writing-mode: vertical-lr; direction: rtl; accent-color: #4ea1d3; }
 .elsewhere-slot { flex: 1; display: flex; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import sys
@@ -10,6 +11,8 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 
 from ..render.app import new_app
 from .access import HOST, Access
@@ -50,7 +53,7 @@ class Workspace:
         self._app = app
         self._state.trame__title = f"{self.data.patient} – NSCLC Response"
         self._follow_state()
-        build_page(self.server, self.actions())
+        build_page(self.server, {name: self._guarded(action) for name, action in self.actions().items()})
 
     def actions(self) -> dict[str, Action]:
         """What the page can ask for, by name."""
@@ -75,6 +78,24 @@ class Workspace:
             "dismiss": lambda: flow.tell("", False),
             "clinical": self._enter_clinical,
         }
+
+    def _guarded(self, action: Action) -> Action:
+        """An action whose failure the user is told."""
+        if inspect.iscoroutinefunction(action):
+            return action  # their job's end tells it
+
+        def run(*args: Any) -> None:
+            try:
+                action(*args)
+            except NSCLCResponseError as error:
+                self.flow.tell(str(error), True)
+            except Exception as error:
+                self.flow.tell(
+                    f"This did not work ({error}). It is a defect of NSCLC Response; please report it.", True
+                )
+                raise
+
+        return run
 
     def start(self, port: int = 0, *, open_browser: bool = True) -> None:
         """Serve until interrupted."""

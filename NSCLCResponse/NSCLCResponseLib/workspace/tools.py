@@ -123,12 +123,15 @@ class OutlineTools:
         self._editor.deactivate_effect()
 
     def smooth(self, kernel_mm: float) -> None:
-        """A median of the outline over ``kernel_mm``: takes off spikes, closes notches."""
-        from trame_slicer import segmentation as effects
+        """A median of the outline over ``kernel_mm``, at least three voxels: takes off spikes, closes notches."""
+        from trame_slicer.segmentation.segmentation_effect_smoothing import (
+            SegmentationEffectSmoothing,
+            SmoothingEffectMode,
+        )
 
-        effect = self._editor.set_active_effect_type(effects.SegmentationEffectSmoothing)
-        effect.set_smoothing_mode(effects.SmoothingEffectMode.MEDIAN)
-        effect.set_kernel_size(kernel_mm)
+        effect = self._editor.set_active_effect_type(SegmentationEffectSmoothing)
+        effect.set_smoothing_mode(SmoothingEffectMode.MEDIAN)
+        effect.set_kernel_size(max(kernel_mm, 3 * min(self._ct.GetSpacing())))
         effect.apply_smoothing()
         self._editor.deactivate_effect()
 

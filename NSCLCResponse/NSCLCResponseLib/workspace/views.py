@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class FourViews:
         self._on_point, self._on_moved = on_point, on_moved
         self._ct = self._pet = None
         self._box = np.zeros((2, 3))
+        self._muted: dict[str, bool] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         manager = app.view_manager
         register_rca_factories(
@@ -69,11 +71,14 @@ class FourViews:
             definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
             view = manager.create_view(definition)
             view.set_ruler(1, 0)
+            view.render_window().SetMultiSamples(0)  # trame-slicer's 8 make a software rendering three times as long
+            self._render_when_asked(name, view)
             self.slices[name] = view
             self._watch(name, view)
         self.three_d = manager.create_view(
             ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
         )
+        self.three_d.render_window().SetMultiSamples(0)
         manager.set_current_view_ids([*SLICE_VIEWS, THREE_D])
         self._crosshair = app.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
 
@@ -174,7 +179,14 @@ class FourViews:
 
     def set_offset(self, name: str, offset_mm: float) -> None:
         """Show another slice of one view."""
+        self._render_only(name)
         self.slices[name].set_slice_value(offset_mm)
+
+    def _render_only(self, name: str) -> None:
+        """Until this event is over, no other slice view is rendered: MRML asks for it, though nothing changes there."""
+        for other in self.slices:
+            self._muted[other] = other != name
+        asyncio.get_running_loop().call_soon(self._muted.clear)
 
     def position(self, name: str) -> dict[str, Any]:
         """Range, step and value of a view's slice (mm), and the value in words."""
@@ -207,6 +219,22 @@ class FourViews:
 
     # ---------------------------------------------------------------- inside
 
+    def _render_when_asked(self, name: str, view: SliceView) -> None:
+        """The streaming strategy of trame-slicer, with a switch."""
+        from trame_slicer.views import ScheduledRenderStrategy
+
+        streaming, muted = view._scheduled_render, self._muted
+
+        class Rendering(ScheduledRenderStrategy):
+            def schedule_render(self) -> None:
+                if not muted.get(name):
+                    streaming.schedule_render()
+
+            def did_render(self) -> None:
+                streaming.did_render()
+
+        view.set_scheduled_render(Rendering())
+
     def _watch(self, name: str, view: SliceView) -> None:
         """Tell points under the left button; the views' own reactions to it stay as they are."""
         pressed = {"is": False}
@@ -225,6 +253,8 @@ class FourViews:
 
         for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
             view.interactor().AddObserver(event, tell, 10.0)
+        for event in ("MouseWheelForwardEvent", "MouseWheelBackwardEvent"):
+            view.interactor().AddObserver(event, lambda *_: self._render_only(name), 10.0)
         view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
 
 
