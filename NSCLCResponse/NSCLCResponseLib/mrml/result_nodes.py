@@ -49,11 +49,14 @@ def _number_column(name: str, values: list[float]) -> vtk.vtkDoubleArray:
 
 
 def feature_table(scene: vtkMRMLScene, features: Mapping[str, float], failed: Mapping[str, str]) -> vtkMRMLTableNode:
-    """Add a table with one row per feature: name, value, and for a failed one the reason instead."""
+    """Add a table with one row per feature: name, value, and for a failed one the reason instead.
+
+    Values are text with all their digits: saved as numbers, a table keeps six, too few to reproduce a prediction.
+    """
     names = sorted({*features, *failed})
     node = _named(scene, vtkMRMLTableNode(), "Features")
     node.AddColumn(_text_column("feature", names))
-    node.AddColumn(_number_column("value", [features.get(name, float("nan")) for name in names]))
+    node.AddColumn(_text_column("value", [repr(float(features[name])) if name in features else "" for name in names]))
     node.AddColumn(_text_column("reason if missing", [failed.get(name, "") for name in names]))
     node.SetUseColumnTitleAsColumnHeader(True)
     return node

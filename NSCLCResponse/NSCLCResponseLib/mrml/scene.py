@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from slicer import (
+    vtkCacheManager,
+    vtkDataIOManager,
     vtkMRMLScalarVolumeNode,
     vtkMRMLScene,
     vtkMRMLSegmentationNode,
@@ -90,7 +94,24 @@ def open_mrb(scene: vtkMRMLScene, path: Path) -> None:
 
     :raises OutputError: the file is no scene.
     """
-    with quiet_vtk():
+    with quiet_vtk(), _unpacking_folder(scene):
         read = scene.ReadFromMRB(str(path), True)
     if not read:
         raise OutputError(f"{path} is not a saved scene.", "Choose a scene.mrb written by NSCLC Response or 3D Slicer.")
+
+
+@contextmanager
+def _unpacking_folder(scene: vtkMRMLScene) -> Iterator[None]:
+    """A scene unpacks into its cache; one that no application looks after has none, and gets one for the while."""
+    if scene.GetDataIOManager() is not None:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="nsclc-response-") as folder:
+        cache, manager = vtkCacheManager(), vtkDataIOManager()
+        cache.SetRemoteCacheDirectory(folder)
+        manager.SetCacheManager(cache)
+        scene.SetDataIOManager(manager)
+        try:
+            yield
+        finally:
+            scene.SetDataIOManager(None)
