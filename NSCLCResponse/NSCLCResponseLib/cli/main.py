@@ -9,10 +9,10 @@ import sys
 from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponseError
 
 from .. import __version__
-from . import phantom, predict, radiomics, review, segment, suv, train
+from . import batch, phantom, predict, radiomics, review, segment, suv, train
 from .arguments import join_points
 
-COMMANDS = (predict, segment, radiomics, suv, train, phantom, review)
+COMMANDS = (predict, batch, segment, radiomics, suv, train, phantom, review)
 
 _NOTICE = "For research use only; not a medical device. Never base a treatment on its output."
 

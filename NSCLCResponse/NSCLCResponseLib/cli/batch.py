@@ -1,0 +1,70 @@
+"""``nsclc-response batch``: many patients, one result folder each, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from NSCLCResponseSegmentLib.core.errors import CohortError
+
+from .arguments import absolute
+from .console import ConsoleProgress
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser("batch", help="predict for many patients; a rerun does what is missing")
+    parser.add_argument(
+        "--cases",
+        required=True,
+        type=absolute,
+        metavar="TABLE_OR_FOLDER",
+        help="CSV with columns patient, ct, pet, mask, roi, click_ras, clinical values; or a folder of patients",
+    )
+    parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="folder for all results")
+    parser.add_argument("--signature", type=absolute, metavar="DIR", help="signature folder (default: the shipped one)")
+    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="processes side by side")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster, like tcp://host:8786")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; 1 when a patient failed, 0 when all are done."""
+    from ..core import batch, batch_summary
+    from ..core.batch_cases import read_cases
+    from ..core.signature_io import default_signature, load_signature
+
+    if args.workers < 1:
+        raise CohortError(f"--workers {args.workers} is not possible.", "Give 1 or more.")
+    folder = Path(args.signature) if args.signature else default_signature()
+    signature = load_signature(folder)
+    out = Path(args.out)
+    cases = read_cases(Path(args.cases), [variable.name for variable in signature.clinical_variables])
+    out.mkdir(parents=True, exist_ok=True)
+    runner = batch.DaskRunner(args.scheduler) if args.scheduler else batch.LocalRunner(args.workers)
+    console = ConsoleProgress()
+    rows: dict[str, batch.BatchRow] = {}
+    try:
+        steps = batch.run_batch(
+            cases, out, runner, signature=str(folder), signature_sha256=signature.sha256, progress=console.progress
+        )
+        for row in steps:
+            rows[row.folder] = row
+            console.clear()
+            if not row.was_there:
+                sys.stderr.write(f"{row.patient}: {row.status} {row.reason}\n")
+            ordered = [rows[case.folder_name] for case in cases if case.folder_name in rows]
+            batch_summary.write_csv(ordered, out / "summary.csv")
+    finally:
+        runner.close()
+        console.clear()
+    batch_summary.write_html(ordered, out)
+    failed = sum(row.status == "failed" for row in ordered)
+    kept = sum(row.was_there for row in ordered)
+    sys.stdout.write(
+        f"{len(ordered) - failed} of {len(cases)} patients predicted ({kept} were there), {failed} failed.\n"
+        f"Summary: {out / 'summary.html'}\n"
+    )
+    return 1 if failed else 0
