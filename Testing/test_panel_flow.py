@@ -110,7 +110,7 @@ def is_shown(panel, frame) -> bool:
     return frame.isVisibleTo(panel.widget)
 
 
-def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, tmp_path, monkeypatch):
+def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, segment, tmp_path, monkeypatch):
     panel, ui = outlined, outlined.ui
     shown = a_desktop.widget("NSCLCResponse")
     a_desktop.picture(shown, "predict-1-ready")
@@ -148,6 +148,7 @@ def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, tmp_pa
     assert a_desktop.messages == []
     (folder,) = tmp_path.iterdir()
     check_saved(a_desktop, panel, folder)
+    check_another_outline(a_desktop, panel, segment)
 
 
 def check_card(panel, result) -> None:
@@ -175,7 +176,20 @@ def check_saved(desktop, panel, folder: Path) -> None:
     desktop.process()
     assert panel.ui.probabilityLabel.text == f"{saved['prediction']['probability']:.2f}"
     assert panel.session.record.state.value == "signed off"
-    erase_half(panel.parameters.segmentation)
+
+
+def check_another_outline(desktop, panel, segment) -> None:
+    """A second outline has its own result; the first one's is found again, stale if it was edited meanwhile."""
+    first, probability = panel.parameters.segmentation, panel.ui.probabilityLabel.text
+    segment.ui.outlineButton.click()
+    desktop.wait_until(lambda: not segment.outlining.running)
+    panel.parameters.segmentation = segment.parameters.segmentation
+    assert panel.session.result() is None
+    assert not is_shown(panel, panel.ui.resultFrame)
+    assert panel.ui.signButton.toolTip == "Predict first"
+    erase_half(first)  # behind the panel's back
+    panel.parameters.segmentation = first
+    assert panel.ui.probabilityLabel.text == probability
     assert is_shown(panel, panel.ui.staleFrame)
 
 
@@ -200,21 +214,6 @@ def test_closing_the_scene_ends_the_job(a_desktop, outlined):
     assert not outlined.predicting.running
     assert outlined.ui.predictButton.toolTip == "Choose the CT first"
     assert a_desktop.messages == []
-
-
-def test_another_outline_has_its_own_result(a_desktop, outlined, segment):
-    panel, first = outlined, outlined.parameters.segmentation
-    predict(a_desktop, panel)
-    probability = panel.ui.probabilityLabel.text
-    segment.ui.outlineButton.click()
-    a_desktop.wait_until(lambda: not segment.outlining.running)
-    panel.parameters.segmentation = segment.parameters.segmentation
-    assert panel.session.result() is None
-    assert panel.ui.signButton.toolTip == "Predict first"
-    erase_half(first)  # behind the panel's back
-    panel.parameters.segmentation = first
-    assert panel.ui.probabilityLabel.text == probability
-    assert panel.session.is_stale
 
 
 def test_an_impossible_clinical_value_blocks_and_says_why(outlined):

@@ -154,7 +154,7 @@ def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_cas
     segment, _ = both
     ui, panel = segment.panel.ui, segment.panel
     interaction = a_desktop.slicer.app.applicationLogic().GetInteractionNode()
-    panel._start_outline = lambda: None  # a worker is not wanted here
+    panel.outlining.start = lambda: None  # a worker is not wanted here
     assert not ui.excludeButton.enabled
     ui.placeButton.click()
     assert interaction.GetCurrentInteractionMode() == interaction.Place

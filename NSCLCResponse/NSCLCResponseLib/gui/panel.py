@@ -1,5 +1,6 @@
 """The panel of the module NSCLCResponse: predict, explain, report and sign."""
 
+from functools import partial
 from typing import Any
 
 import slicer
@@ -159,8 +160,13 @@ class ResponsePanel(ModulePanel):
         parameters = self.parameters
         ensure_dependencies()
         settings = predict_settings(parameters)
-        return self.logic.responseLogic(self._worker).startPredict(
-            parameters.ct, parameters.segmentation, parameters.pet, settings.clinical, settings.signature or None
+        return partial(
+            self.logic.responseLogic(self._worker).startPredict,
+            parameters.ct,
+            parameters.segmentation,
+            parameters.pet,
+            settings.clinical,
+            settings.signature or None,
         )
 
     def _finish(self, job: Any) -> None:

@@ -1,26 +1,15 @@
 """The primary button of a step: starts a job in the worker, becomes Cancel, shows how far it is."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 import qt
 from slicer.i18n import tr as _
 
 from ..core.time_left import TimeLeft
 from .errors import show_error, shown_errors
+from .starting_job import Job, StartingJob
 
 _POLL_MS = 100
-
-
-class Job(Protocol):
-    """What is needed of :class:`NSCLCResponseSegmentLib.core.jobs.JobProcess`."""
-
-    @property
-    def running(self) -> bool: ...
-
-    def poll(self, timeout: float = 0.0) -> list[dict]: ...
-
-    def cancel(self) -> None: ...
 
 
 class JobControl:
@@ -29,7 +18,7 @@ class JobControl:
     :param button: the step's primary button; its text is what it does.
     :param bar: progress bar, hidden while nothing runs.
     :param label: what happens now and how long it takes; afterwards what the work had to remark, if anything.
-    :param start: called by the button; returns the running job, or ``None`` when there is nothing to do.
+    :param start: called by the button; returns what starts the job, which is then called in a thread.
     :param finish: called with the job that ended well or badly; raises what it must, which is shown.
     :param changed: called after each start and end, to update the rest of the panel.
     :param remarks: whether the label keeps the job's remarks; not where the result shows them.
@@ -40,7 +29,7 @@ class JobControl:
         button: qt.QPushButton,
         bar: qt.QProgressBar,
         label: qt.QLabel,
-        start: Callable[[], Job | None],
+        start: Callable[[], Callable[[], Job]],
         finish: Callable[[Job], None],
         changed: Callable[[], None],
         *,
@@ -50,7 +39,7 @@ class JobControl:
         self._start, self._finish, self._changed = start, finish, changed
         self._text = button.text
         self._tool_tip = button.toolTip
-        self._job: Job | None = None
+        self._job: StartingJob | None = None
         self._time_left = TimeLeft()
         self._remarks = remarks
         self.warnings: list[str] = []
@@ -83,7 +72,7 @@ class JobControl:
         if self.running:
             return
         with shown_errors(self._show_idle):
-            self._job = self._start()
+            self._job = StartingJob(self._start())
         if self._job is not None:
             self._show_running()
         self._changed()
@@ -119,9 +108,9 @@ class JobControl:
             self._show_idle()
             self._end(job)
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: StartingJob) -> None:
         try:
-            self._finish(job)
+            self._finish(job.started())
         except Exception as error:  # noqa: BLE001 shown to the user, whatever it is
             show_error(error)
         self._changed()

@@ -6,6 +6,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..mrml.lesion_table import prepare_measuring
 from .clicks import PointTool, make_point_list
 from .dependencies import ensure_dependencies
 from .job_control import JobControl
@@ -199,16 +200,18 @@ class SegmentPanel(ModulePanel):
         self.update()
 
     def _start_outline(self) -> Any:
-        parameters = self.parameters
         ensure_dependencies(torch=False, radiomics=False)
+        parameters, logic = self.parameters, self.segment_logic()
         by_click = parameters.method is OutlineChoice.CLICK
-        return self.segment_logic().startOutline(
-            parameters.ct,
-            outline_settings(parameters),
-            self.inside.points() if by_click else [],
-            parameters.pet,
-            self.outside.points() if by_click else [],
-        )
+        inside, outside = (self.inside.points(), self.outside.points()) if by_click else ([], [])
+        ct, pet, settings = parameters.ct, parameters.pet, outline_settings(parameters)
+
+        def start() -> Any:
+            job = logic.startOutline(ct, settings, inside, pet, outside)
+            prepare_measuring()
+            return job
+
+        return start
 
     def _finish_outline(self, job: Any) -> None:
         """Show the new outline; the one before stays in the scene, hidden, so that no hand edit is lost."""
@@ -221,7 +224,7 @@ class SegmentPanel(ModulePanel):
 
     def _start_sample(self) -> Any:
         ensure_dependencies(torch=False, radiomics=False)
-        return start_simulation()
+        return start_simulation
 
     def _finish_sample(self, job: Any) -> None:
         ct, pet = load_simulation(job)

@@ -35,6 +35,14 @@ def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
     return measure_lesions(reduce(sitk.Or, masks))
 
 
+def prepare_measuring() -> None:
+    """Import what :func:`lesions_of` needs, which takes longer than measuring; to be called where nobody waits."""
+    import scipy.ndimage
+    import scipy.spatial
+
+    del scipy
+
+
 def _grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:
     """An empty image on the CT's grid that covers the segmentation and a voxel more (axes i, j, k)."""
     to_ras = vtk.vtkMatrix4x4()
