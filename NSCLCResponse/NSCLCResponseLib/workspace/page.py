@@ -29,6 +29,7 @@ _BAR = """
   <strong>NSCLC Response</strong>
   <span class="patient" data-test="patient">{{ patient }}</span>
   <span class="soft cut" :title="images">{{ images }}</span>
+  <span class="working" v-if="trame__busy" role="status">Working …</span>
   <span class="research">Research use only, not a medical device</span>
 </header>
 """

@@ -9,6 +9,8 @@ body { background: #0f1317; color: #e6ebf0; font: 14px/1.4 "Segoe UI", "Helvetic
 .bar .patient { font-weight: 600; }
 .bar .cut { flex: 1; }
 .research { color: #ffb25c; font-weight: 600; }
+.working { color: #7cc0ee; visibility: hidden; animation: appear 0s linear .6s forwards; }
+@keyframes appear { to { visibility: visible; } }
 .cut { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
 .soft { color: #a9b6c2; }
 .small { font-size: 12px; overflow-wrap: anywhere; }
