@@ -5,7 +5,6 @@ from __future__ import annotations
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
 from ..core.case import LoadedImage
-from ..core.dicom_series import read_header
 from .hierarchy import file_under_study
 from .volumes import WindowPreset, volume_from_image
 
@@ -20,6 +19,8 @@ def volume_from_loaded(
     scene: vtkMRMLScene, loaded: LoadedImage, name: str, preset: WindowPreset
 ) -> vtkMRMLScalarVolumeNode:
     """Add an image with its geometry, window, DICOM identity, and place under patient and study."""
+    from ..core.dicom_series import read_header
+
     uids = [str(header.header.SOPInstanceUID) for file in loaded.dicom_files if (header := read_header(file))]
     node = volume_from_image(scene, loaded.image, name, preset, uids)
     node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
