@@ -27,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--seed", type=int, default=0, help="for folds and networks; the same seed gives the same bytes"
     )
     parser.add_argument("--epochs", type=int, help="of the 3D-CNN (default: the preset's)")
+    parser.add_argument("--folds", type=int, help="of the cross-validation (default: the preset's)")
     parser.add_argument("--ct-settings", type=absolute, metavar="YAML", help="PyRadiomics parameter file for the CT")
     parser.add_argument("--pet-settings", type=absolute, metavar="YAML", help="PyRadiomics parameter file for the PET")
     parser.add_argument("--name", default="", help="of the signature (default: the folder's name)")
@@ -40,8 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    names = ("cohort", "roles", "holdout", "preset", "parts", "seed", "epochs", "ct_settings", "pet_settings")
-    more = ("name", "version", "label", "out", "overwrite", "keep_work")
+    names = ("cohort", "roles", "holdout", "preset", "parts", "seed", "epochs", "folds", "ct_settings")
+    more = ("pet_settings", "name", "version", "label", "out", "overwrite", "keep_work")
     result = run_with_bar("train", {name: getattr(args, name) for name in (*names, *more)})
     sys.stdout.write(result["summary"] + "\n")
     return 0

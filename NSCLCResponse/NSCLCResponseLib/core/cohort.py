@@ -111,7 +111,9 @@ def read_cohort(table_path: Path, roles: Roles) -> Cohort:
     if "" in groups:
         raise CohortError(f"{table_path}, row {groups[''][0][0]}: the patient's name is empty.", "Fill it in.")
     patients = tuple(reader.patient(name, rows) for name, rows in groups.items())
-    return Cohort(Path(table_path).stem, roles, tuple(p for p in patients if p.group), columns)
+    table_path = Path(table_path)
+    name = table_path.absolute().parent.name if table_path.stem == "cohort" else table_path.stem
+    return Cohort(name, roles, tuple(p for p in patients if p.group), columns)
 
 
 def _feature_columns(table: pd.DataFrame, roles: Roles) -> tuple[str, ...]:

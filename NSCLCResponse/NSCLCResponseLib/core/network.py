@@ -24,7 +24,7 @@ class NetworkSpec:
     """
 
     in_channels: int
-    features: tuple[int, ...] = (16, 32, 64)
+    features: tuple[int, ...] = (16, 32)
     dropout: float = 0.1
     head_dropout: float = 0.3
 
@@ -42,8 +42,8 @@ def build_network(spec: NetworkSpec) -> torch.nn.Module:
     """A network with random weights: (batch, channels, z, y, x) → (batch,) logits.
 
     Stages of two 3×3×3 convolutions with batch normalisation (which, unlike instance normalisation, keeps the level of
-    HU and SUV), PReLU and dropout. After each stage the maps are pooled inside the tumour (:func:`_pool`), and one
-    linear layer reads all of that.
+    HU and SUV), PReLU and dropout. The patch itself and the maps of each stage are pooled inside the tumour
+    (:func:`_pool`), and one linear layer reads all of that.
     """
     import torch
     from monai.networks.blocks import Convolution
@@ -65,14 +65,14 @@ def build_network(spec: NetworkSpec) -> torch.nn.Module:
                     channels = width
                 stages.append(torch.nn.Sequential(*blocks))
             self.stages = torch.nn.ModuleList(stages)
-            pooled = _POOLED_PER_MAP * sum(spec.features)
+            pooled = _POOLED_PER_MAP * (spec.in_channels - 1 + sum(spec.features))
             self.head = torch.nn.Sequential(
                 torch.nn.BatchNorm1d(pooled), torch.nn.Dropout(spec.head_dropout), torch.nn.Linear(pooled, 1)
             )
 
         def forward(self, patch: torch.Tensor) -> torch.Tensor:
             mask = patch[:, -1:].clamp(0, 1)
-            maps, pooled = patch, []
+            maps, pooled = patch, [_pool(patch[:, :-1], mask)]
             for stage in self.stages:
                 maps = stage(maps)
                 pooled.append(_pool(maps, torch.nn.functional.adaptive_avg_pool3d(mask, maps.shape[2:])))
@@ -115,7 +115,7 @@ def count_parameters(spec: NetworkSpec) -> int:
     for width in spec.features:
         total += 27 * width * (channels + width) + 2 * (6 * width + 2)
         channels = width
-    pooled = _POOLED_PER_MAP * sum(spec.features)
+    pooled = _POOLED_PER_MAP * (spec.in_channels - 1 + sum(spec.features))
     return total + 5 * pooled + 2
 
 

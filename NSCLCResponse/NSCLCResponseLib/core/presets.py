@@ -34,11 +34,11 @@ class NetworkFit:
     """
 
     epochs: int = 30
-    batch: int = 16
+    batch: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     pet_dropout: float = 0.4
-    features: tuple[int, ...] = (16, 32, 64)
+    features: tuple[int, ...] = (16, 32)
     dropout: float = 0.1
     head_dropout: float = 0.3
 
@@ -74,10 +74,12 @@ def _plain(value: Any) -> Any:
 PRESETS = {"default": Preset("default")}
 
 
-def preset(name: str, *, parts: tuple[str, ...] = (), seed: int = 0, epochs: int | None = None) -> Preset:
+def preset(
+    name: str, *, parts: tuple[str, ...] = (), seed: int = 0, epochs: int | None = None, folds: int | None = None
+) -> Preset:
     """A preset with the choices of the command line.
 
-    :raises SettingsError: the preset or a part is unknown.
+    :raises SettingsError: the preset or a part is unknown, or there are fewer than three folds.
     """
     if name not in PRESETS:
         raise SettingsError(f"There is no preset '{name}'.", f"Choose one of {', '.join(PRESETS)}.")
@@ -87,6 +89,10 @@ def preset(name: str, *, parts: tuple[str, ...] = (), seed: int = 0, epochs: int
     chosen = replace(PRESETS[name], seed=seed)
     if parts:
         chosen = replace(chosen, parts=tuple(part for part in PARTS if part in parts))
+    if folds is not None:
+        if folds < 3:
+            raise SettingsError(f"{folds} folds are too few.", "Nested cross-validation needs three at the least.")
+        chosen = replace(chosen, folds=folds)
     if epochs is not None:
         chosen = replace(chosen, network=replace(chosen.network, epochs=epochs))
     return chosen

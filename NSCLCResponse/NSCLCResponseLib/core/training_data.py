@@ -114,16 +114,16 @@ class _Plan:
     patch: PatchSpec
     folder: Path
 
-    def key(self, lesions: list[Lesion]) -> str:
-        """Changes whenever an image, a settings file or the patch changes."""
-        digest = hashlib.sha256(json.dumps([self.patch.to_json(), sorted(self.parts)]).encode())
+    def key(self, patient: str, lesions: list[Lesion]) -> str:
+        """Changes whenever an image, a settings file or the patch changes, not when the cohort's folder is moved."""
+        digest = hashlib.sha256(json.dumps([patient, self.patch.to_json(), sorted(self.parts)]).encode())
         for name in sorted(self.settings):
             digest.update(self.settings[name].sha256.encode())
         for lesion in lesions:
             for path in (lesion.ct, lesion.pet, lesion.mask):
                 known = path is not None and path.exists()
                 stamp = f"{path.stat().st_mtime_ns}|{path.stat().st_size}" if known else ""
-                digest.update(f"{path}|{stamp}|{lesion.roi}".encode())
+                digest.update(f"{path.name if path else ''}|{stamp}|{lesion.roi}".encode())
         return digest.hexdigest()[:24]
 
 
@@ -162,7 +162,7 @@ def _measure(patient: Patient, plan: _Plan) -> _Measured:
     lesions = [lesion for lesion in patient.lesions if lesion.ct and lesion.mask]
     if not lesions or not set(plan.parts) & set(IMAGE_PARTS):
         return _Measured({}, None, has_pet=False)
-    kept = plan.folder / plan.key(lesions)
+    kept = plan.folder / plan.key(patient.name, lesions)
     if not (kept.with_suffix(".json")).is_file():
         try:
             record = _measure_images(patient, lesions, plan, kept)

@@ -40,7 +40,8 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
         raise OutputError(f"{out} already holds results.", "Choose another folder, or add --overwrite.")
     names, seed = tuple(arguments.get("parts") or ()), int(arguments.get("seed") or 0)
-    chosen = preset(arguments.get("preset") or "default", parts=names, seed=seed, epochs=arguments.get("epochs"))
+    numbers = {name: arguments.get(name) for name in ("epochs", "folds")}
+    chosen = preset(arguments.get("preset") or "default", parts=names, seed=seed, **numbers)
     work = out.with_name(f"{out.name}.work")
     settings = _settings(arguments)
     cohorts = _cohorts(arguments)
