@@ -83,7 +83,7 @@ class JobRunner:
                     left = clock.words(event["value"])
                     text = f"{event['text']} ({left})" if left else event["text"]
                     self._show(self._name, round(100 * event["value"]), text)
-                elif event["type"] == "warning":
+                elif event["type"] == "warning" and self._name != "predict":  # a prediction keeps its own notes
                     self._tell(event["text"], False)
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -92,7 +92,9 @@ def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> Non
             )
             with html.Div(classes="pictures"):
                 html.Div(_presets() + _CONTROLS, classes="controls")
-                with html.Div(classes="grid", v_if="active_tab === window.nsclcTab"):
+                with html.Div(
+                    classes=("preset === 'pet' ? 'grid bright' : 'grid'",), v_if="active_tab === window.nsclcTab"
+                ):
                     for view in SLICE_VIEWS:
                         with html.Div(classes=f"cell {view.lower()}", raw_attrs=[f'data-view="{view}"']):
                             client.ServerTemplate(name=view)

@@ -86,6 +86,9 @@ th { font-weight: 600; color: #a9b6c2; }
 .cell { position: relative; min-width: 0; min-height: 0; overflow: hidden; background: #000; }
 .over { position: absolute; inset: 0; pointer-events: none; text-shadow: 0 0 3px #000, 0 0 3px #000; }
 .name { position: absolute; left: 10px; top: 6px; }
+.bright .cell:not(.three-d) .over { text-shadow: 0 0 3px #fff, 0 0 3px #fff; }
+.bright .cell:not(.three-d) .name { color: #101418; }
+.bright .cell:not(.three-d) .edge { color: #8a4b00; }
 .edge { position: absolute; color: #ffd65a; font-weight: 600; font-size: 16px; }
 .edge.left { left: 10px; top: 50%; transform: translateY(-50%); }
 .edge.right { right: 28px; top: 50%; transform: translateY(-50%); }
