@@ -1,11 +1,13 @@
-"""A result as the short texts of a card: what panel and browser show beside the pictures. Made from the numbers only."""
+"""A result as the short texts of a card: what panel and browser show beside the pictures. Made from numbers only."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .clinical import variable
 from .wording import parts_words
 
 
@@ -56,3 +58,25 @@ def _verdict(prediction: Mapping[str, Any]) -> str:
         return "Cannot say"
     side = "at or above" if prediction["verdict"] == "responder" else "below"
     return f"{prediction['verdict'].capitalize()} ({side} the threshold of {prediction['threshold']:.2f})"
+
+
+_CLASSES = {"firstorder": "histogram", "shape": "shape"}
+_WORD = re.compile(r"\dD|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+
+def feature_words(name: str) -> str:
+    """A feature's name for people, what it measures first; a clinical variable's label.
+
+    >>> feature_words("ct_log-sigma-3-0-mm-3D_glrlm_RunEntropy")
+    'run entropy, GLRLM, LoG 3.0 mm, CT'
+    """
+    parts = name.split("_", 3)
+    if len(parts) != 4 or parts[0] not in ("ct", "pet"):
+        return variable(name).label
+    image, filtered, kind, measure = parts
+    words = " ".join(w if w.isupper() and len(w) > 1 else w.lower() for w in _WORD.findall(measure))
+    words = words.replace("0 percentile", "0th percentile")
+    sigma = re.fullmatch(r"log-sigma-(\d+)-(\d+)-mm-3D", filtered)
+    image_type = f"LoG {sigma[1]}.{sigma[2]} mm" if sigma else filtered.replace("-", " ")
+    found = [words, _CLASSES.get(kind, kind.upper()), "" if filtered == "original" else image_type, image.upper()]
+    return ", ".join(part for part in found if part)

@@ -8,6 +8,7 @@ from typing import Any
 
 from NSCLCResponseSegmentLib.mrml.tables import set_columns, shown_table
 
+from ..core.result_card import feature_words
 from ..core.review import ReviewRecord
 
 FEATURES_SHOWN = 8
@@ -32,7 +33,7 @@ def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
             "Effect": [f"{f['contribution']:+.2f}".replace("-", "−") for f in features],
             "Value": [f"{f['value']:.4g} {f['unit']}".strip() for f in features],
             "Percentile": ["–" if p is None else f"{p:.0f}" for p in percentiles],
-            "Feature": [f["name"] for f in features],
+            "Feature": [feature_words(f["name"]) for f in features],
         },
     )
     return table
