@@ -31,3 +31,13 @@ def some_simulated_patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def a_simulated_patient(some_simulated_patients: Path) -> Path:
     """Folder with ct.nii.gz, pet.nii.gz and mask.nii.gz of one simulated patient."""
     return some_simulated_patients / "patients" / "sim-0001"
+
+
+@pytest.fixture(scope="session")
+def a_warm_worker():
+    """A worker process that stays between tests, so that torch is imported once."""
+    from NSCLCResponseSegmentLib.core.jobs import WarmWorker
+
+    worker = WarmWorker()
+    yield worker
+    worker.close()

@@ -34,9 +34,9 @@ def erase_a_slice(node) -> None:
     node.GetSegmentation().InvokeEvent(node.GetSegmentation().SourceRepresentationModified)
 
 
-def test_predict_save_and_open_again(a_slicer_app, a_simulated_patient: Path, tmp_path: Path):
+def test_predict_save_and_open_again(a_slicer_app, a_warm_worker, a_simulated_patient: Path, tmp_path: Path):
     scene = a_slicer_app.scene
-    segment, response = SegmentLogic(scene), ResponseLogic(scene)
+    segment, response = SegmentLogic(scene), ResponseLogic(scene, a_warm_worker)
     ct = segment.loadCt(a_simulated_patient / "ct.nii.gz")
     pet = segment.loadPet(a_simulated_patient / "pet.nii.gz")
     tumour = segment.importMask(ct, a_simulated_patient / "mask.nii.gz")
@@ -62,9 +62,11 @@ def test_predict_save_and_open_again(a_slicer_app, a_simulated_patient: Path, tm
     assert f"{prediction.probability:.2f}" in node.GetNodeReference("summary").GetText()
 
 
-def test_a_second_prediction_replaces_the_first_and_keeps_the_history(a_slicer_app, a_simulated_patient: Path):
+def test_a_second_prediction_replaces_the_first_and_keeps_the_history(
+    a_slicer_app, a_warm_worker, a_simulated_patient: Path
+):
     scene = a_slicer_app.scene
-    segment, response = SegmentLogic(scene), ResponseLogic(scene)
+    segment, response = SegmentLogic(scene), ResponseLogic(scene, a_warm_worker)
     ct = segment.loadCt(a_simulated_patient / "ct.nii.gz")
     tumour = segment.importMask(ct, a_simulated_patient / "mask.nii.gz")
     first = response.predict(ct, tumour)
@@ -81,9 +83,9 @@ def test_a_second_prediction_replaces_the_first_and_keeps_the_history(a_slicer_a
     tracker.close()
 
 
-def test_a_mask_edited_while_the_job_runs_makes_it_stale(a_slicer_app, a_simulated_patient: Path):
+def test_a_mask_edited_while_the_job_runs_makes_it_stale(a_slicer_app, a_warm_worker, a_simulated_patient: Path):
     scene = a_slicer_app.scene
-    segment, response = SegmentLogic(scene), ResponseLogic(scene)
+    segment, response = SegmentLogic(scene), ResponseLogic(scene, a_warm_worker)
     ct = segment.loadCt(a_simulated_patient / "ct.nii.gz")
     tumour = segment.importMask(ct, a_simulated_patient / "mask.nii.gz")
     job = response.startPredict(ct, tumour)
@@ -94,9 +96,9 @@ def test_a_mask_edited_while_the_job_runs_makes_it_stale(a_slicer_app, a_simulat
     assert not job.folder.path.exists()
 
 
-def test_what_cannot_be_predicted_is_said(a_slicer_app, a_simulated_patient: Path):
+def test_what_cannot_be_predicted_is_said(a_slicer_app, a_warm_worker, a_simulated_patient: Path):
     scene = a_slicer_app.scene
-    segment, response = SegmentLogic(scene), ResponseLogic(scene)
+    segment, response = SegmentLogic(scene), ResponseLogic(scene, a_warm_worker)
     ct = segment.loadCt(a_simulated_patient / "ct.nii.gz")
     tumour = segment.importMask(ct, a_simulated_patient / "mask.nii.gz")
     with pytest.raises(NSCLCResponseError, match="eye_colour"):
