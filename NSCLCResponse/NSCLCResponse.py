@@ -62,11 +62,13 @@ class NSCLCResponseWidget(ScriptedLoadableModuleWidget):
 
     def enter(self):
         """Called each time the user opens the module."""
-        self.panel.enter()
+        if self.panel:
+            self.panel.enter()
 
     def exit(self):
         """Called each time the user opens another module."""
-        self.panel.exit()
+        if self.panel:
+            self.panel.exit()
 
     def onReload(self):
         """Developer's reload: forget the library first, so that its changes are picked up too."""

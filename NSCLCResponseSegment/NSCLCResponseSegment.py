@@ -68,11 +68,13 @@ class NSCLCResponseSegmentWidget(ScriptedLoadableModuleWidget):
 
     def enter(self):
         """Called each time the user opens the module."""
-        self.panel.enter()
+        if self.panel:
+            self.panel.enter()
 
     def exit(self):
         """Called each time the user opens another module."""
-        self.panel.exit()
+        if self.panel:
+            self.panel.exit()
 
     def onReload(self):
         """Developer's reload: forget the libraries first, so that their changes are picked up too."""

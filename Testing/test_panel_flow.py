@@ -24,36 +24,48 @@ def a_desktop(tmp_path_factory):
     desktop.close()
 
 
+@pytest.fixture(scope="module")
+def images(a_simulated_patient) -> dict[str, sitk.Image]:
+    """CT, PET and tumour mask of the simulated patient, read once."""
+    return {name: sitk.ReadImage(str(a_simulated_patient / f"{name}.nii.gz")) for name in ("ct", "pet", "mask")}
+
+
 @pytest.fixture
-def segment(a_desktop, a_simulated_patient):
-    """The segmentation panel with a simulated patient's CT and PET."""
+def segment(a_desktop, images, a_simulated_patient):
+    """The segmentation panel with the patient's CT and PET, and the file with the outline filled in."""
+    from NSCLCResponseSegmentLib.mrml.logic import MODALITY_ATTRIBUTE
+    from NSCLCResponseSegmentLib.mrml.volumes import volume_from_image
+
     a_desktop.clear()
     panel = a_desktop.widget("NSCLCResponseSegment").panel
-    logic = panel.segment_logic()
-    panel.parameters.ct = logic.loadCt(a_simulated_patient / "ct.nii.gz")
-    panel.parameters.pet = logic.loadPet(a_simulated_patient / "pet.nii.gz")
+    for name, modality in (("ct", "CT"), ("pet", "PT")):
+        node = volume_from_image(a_desktop.slicer.mrmlScene, images[name], f"Patient {modality}")
+        node.SetAttribute(MODALITY_ATTRIBUTE, modality)
+        setattr(panel.parameters, name, node)
+    panel.ui.maskFileEdit.text = str(a_simulated_patient / "mask.nii.gz")
     return panel
 
 
 @pytest.fixture
-def outlined(a_desktop, segment, a_simulated_patient):
-    """The response panel of a patient whose outline was imported through the segmentation panel."""
+def outlined(a_desktop, segment, images):
+    """The response panel of the patient, outlined."""
+    from NSCLCResponseSegmentLib.mrml.segmentations import segmentation_from_mask
+
+    mask = sitk.Cast(images["mask"], sitk.sitkUInt8)
+    ct = segment.parameters.ct
+    segment.parameters.segmentation = segmentation_from_mask(a_desktop.slicer.mrmlScene, mask, ct)
     segment.ui.methodComboBox.currentIndex = 1
-    segment.ui.maskFileEdit.text = str(a_simulated_patient / "mask.nii.gz")
-    segment.ui.outlineButton.click()
-    a_desktop.wait_until(lambda: not segment.outlining.running)
     segment.ui.continueButton.click()
     assert ("selectModule", ("NSCLCResponse",)) in a_desktop.calls
     return a_desktop.widget("NSCLCResponse").panel
 
 
-def solid_point_ras(patient: Path) -> tuple[float, float, float]:
+def solid_point_ras(images: dict[str, sitk.Image]) -> tuple[float, float, float]:
     """A point in the densest part of the tumour, where a radiologist would click."""
-    ct, mask = (sitk.ReadImage(str(patient / f"{name}.nii.gz")) for name in ("ct", "mask"))
-    smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.Cast(ct, sitk.sitkFloat32), 4.0))
-    smooth[sitk.GetArrayViewFromImage(mask) == 0] = -2000
+    smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(sitk.Cast(images["ct"], sitk.sitkFloat32), 4.0))
+    smooth[sitk.GetArrayViewFromImage(images["mask"]) == 0] = -2000
     index = np.unravel_index(smooth.argmax(), smooth.shape)[::-1]
-    x, y, z = ct.TransformIndexToPhysicalPoint([int(i) for i in index])
+    x, y, z = images["ct"].TransformIndexToPhysicalPoint([int(i) for i in index])
     return -x, -y, z
 
 
@@ -64,11 +76,11 @@ def predict(desktop, panel) -> float:
     return desktop.wait_until(lambda: not panel.predicting.running)
 
 
-def test_one_click_outlines_the_tumour(a_desktop, segment, a_simulated_patient):
+def test_one_click_outlines_the_tumour(a_desktop, segment, images):
     ui = segment.ui
     a_desktop.picture(a_desktop.widget("NSCLCResponseSegment"), "outline-1-loaded")
     ui.placeButton.click()
-    segment.parameters.clicks.AddControlPointWorld(*solid_point_ras(a_simulated_patient))
+    segment.parameters.clicks.AddControlPointWorld(*solid_point_ras(images))
     a_desktop.process()
     assert ui.outlineButton.text == "Cancel", "the first click starts the outline"
     assert ui.outlineBar.isVisibleTo(segment.widget)

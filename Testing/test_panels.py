@@ -150,6 +150,17 @@ def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_c
     assert centre == pytest.approx(segment.panel.lesions.lesions[0].centre_ras, abs=1e-3)
 
 
+def test_slicers_layout_manager_leaves_the_panels_chart_alone(a_desktop, both):
+    scene = a_desktop.slicer.mrmlScene
+    views = [
+        scene.GetNthNodeByClass(i, "vtkMRMLPlotViewNode")
+        for i in range(scene.GetNumberOfNodesByClass("vtkMRMLPlotViewNode"))
+    ]
+    assert len(views) == 1
+    assert views[0].GetParentLayoutNode() is not None
+    assert views[0].GetHideFromEditors()
+
+
 def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_case):
     segment, _ = both
     ui, panel = segment.panel.ui, segment.panel

@@ -70,19 +70,24 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         series.SetColor(*colour)
         if not chart.HasPlotSeriesNodeID(series.GetID()):
             chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    view = _singleton(scene, "vtkMRMLPlotViewNode", f"{_TAG}Plot")
+    view = _singleton(scene, "vtkMRMLPlotViewNode", f"{_TAG}Plot", owner=chart)
     view.SetLayoutName(f"{_TAG}Plot")
     view.SetPlotChartNodeID(chart.GetID() if bars else None)
     return view
 
 
-def _singleton(scene: Any, class_name: str, tag: str) -> Any:
+def _singleton(scene: Any, class_name: str, tag: str, owner: Any = None) -> Any:
+    """A hidden single node; with an ``owner``, a view that the application's layout manager leaves alone."""
     node = scene.GetSingletonNode(tag, class_name)
-    if node is None:
+    is_new = node is None
+    if is_new:
         node = scene.CreateNodeByClass(class_name)
         node.UnRegister(None)
         node.SetSingletonTag(tag)
         node.SetName(tag)
+    if owner is not None:
+        node.SetAndObserveParentLayoutNodeID(owner.GetID())  # before the layout manager sees the node
+    if is_new:
         node = scene.AddNode(node)
     node.SetHideFromEditors(True)  # each time: closing a scene keeps single nodes but resets them
     node.SetSaveWithScene(False)
