@@ -48,6 +48,12 @@ class _SharedBins:
     settings: dict[str, Any]
     coefficients: dict[str, Any]
 
+    @classmethod
+    @lru_cache(maxsize=16)
+    def getFeatureNames(cls) -> dict[str, bool]:
+        """As PyRadiomics has it, found out once."""
+        return super().getFeatureNames()
+
     def _applyBinning(self, matrix: np.ndarray) -> np.ndarray:
         del matrix
         binned = self.settings["binned"]
@@ -97,6 +103,44 @@ class _Glcm:
             counts, sums = counts[:, :, sums > 0], sums[sums > 0]
         return (counts / np.where(sums > 0, sums, np.nan))[None]
 
+    def _calculateCoefficients(self) -> None:
+        if self.textures is None or self.P_glcm.shape[3] == 0:
+            super()._calculateCoefficients()
+            return
+        levels, top = self.coefficients["grayLevels"], self.coefficients["Ng"]
+        i, j = np.meshgrid(levels.astype(float), levels.astype(float), indexing="ij", sparse=True)
+        glcm = self.P_glcm
+        eps = np.spacing(1)
+        self.coefficients |= {
+            "eps": eps,
+            "i": i,
+            "j": j,
+            "kValuesSum": np.arange(2, 2 * top + 1, dtype=float),
+            "kValuesDiff": np.arange(0, top, dtype=float),
+            "px": glcm.sum(2, keepdims=True),
+            "py": glcm.sum(1, keepdims=True),
+            "ux": np.sum(i[None, :, :, None] * glcm, (1, 2), keepdims=True),
+            "uy": np.sum(j[None, :, :, None] * glcm, (1, 2), keepdims=True),
+            "pxAddy": _gathered(glcm, levels[:, None] + levels - 2, 2 * top - 1),
+            "pxSuby": _gathered(glcm, np.abs(levels[:, None] - levels), top),
+            "HXY": -np.sum(glcm * np.log2(glcm + eps), (1, 2)),
+        }
+
+    def _cluster(self, power: int) -> np.ndarray:
+        """Central moment of the sum of both levels, from its distribution instead of from the whole matrix."""
+        c = self.coefficients
+        centred = c["kValuesSum"][None, :, None] - (c["ux"] + c["uy"])[:, :, 0]
+        return np.nanmean(np.sum(c["pxAddy"] * centred**power, 1), 1)
+
+    def getClusterTendencyFeatureValue(self) -> np.ndarray:
+        return self._cluster(2)
+
+    def getClusterShadeFeatureValue(self) -> np.ndarray:
+        return self._cluster(3)
+
+    def getClusterProminenceFeatureValue(self) -> np.ndarray:
+        return self._cluster(4)
+
     def getMCCFeatureValue(self) -> Any:
         if not self.symmetricalGLCM or self.P_glcm.shape[3] == 0 or not np.isfinite(self.P_glcm).all():
             return super().getMCCFeatureValue()
@@ -144,6 +188,13 @@ _EXTRAS: dict[str, type] = {
     "gldm": _Gldm,
     "ngtdm": _Ngtdm,
 }
+
+
+def _gathered(glcm: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
+    """Sums of a GLCM's elements (1, levels, levels, angles) by their ``place`` (levels, levels): (1, count, angles)."""
+    flat = place.ravel()
+    angles = np.moveaxis(glcm[0], -1, 0).reshape(glcm.shape[3], -1)
+    return np.stack([np.bincount(flat, angle, count) for angle in angles], axis=1)[None]
 
 
 def maximal_correlation(glcm: np.ndarray, eps: float) -> float:

@@ -116,7 +116,7 @@ class TextureMatrices:
     def __post_init__(self) -> None:
         is_there = np.bincount(self.levels) > 0
         self.occurring = np.flatnonzero(is_there)
-        self._compact = (np.cumsum(is_there) - 1)[self.levels]
+        self._compact = (np.cumsum(is_there) - 1).astype(np.int32)[self.levels]
 
     def co_occurrences(self) -> np.ndarray:
         """Asymmetric counts (levels, levels, angles) of the levels that occur."""
