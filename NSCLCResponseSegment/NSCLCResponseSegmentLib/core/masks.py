@@ -106,10 +106,11 @@ def same_grid(first: sitk.Image, second: sitk.Image) -> bool:
     return True
 
 
-def onto_grid(mask: sitk.Image, reference: sitk.Image) -> tuple[sitk.Image, list[str]]:
+def onto_grid(mask: sitk.Image, reference: sitk.Image, whose: str = "CT") -> tuple[sitk.Image, list[str]]:
     """A mask on another image's grid, by position in space, nearest neighbour.
 
     :param mask: any integer image; not 0 is inside.
+    :param whose: what the reference is called in the note.
     :returns: unsigned 8-bit 0/1 with exactly the reference's grid, and a note when it had to be resampled.
     """
     binary = sitk.Cast(mask != 0, sitk.sitkUInt8)
@@ -125,7 +126,7 @@ def onto_grid(mask: sitk.Image, reference: sitk.Image) -> tuple[sitk.Image, list
     spacing = "×".join(f"{v:.2f}" for v in mask.GetSpacing())
     grid = "×".join(f"{v:.2f}" for v in reference.GetSpacing())
     note = (
-        f"The outline was resampled from its own grid ({spacing} mm) to the CT's ({grid} mm), nearest neighbour;"
+        f"The outline was resampled from its own grid ({spacing} mm) to the {whose}'s ({grid} mm), nearest neighbour;"
         f" its volume went from {before:.1f} to {after:.1f} mL."
     )
     return moved, [note]

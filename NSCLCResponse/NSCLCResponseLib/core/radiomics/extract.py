@@ -62,7 +62,7 @@ def extract_features(
     :raises MaskError: the mask lies outside the image.
     """
     plan = make_plan(settings.parameters, ibsi=ibsi)
-    moved, notes = onto_grid(mask, image)
+    moved, notes = onto_grid(mask, image, prefix.upper())
     if not np.any(sitk.GetArrayViewFromImage(moved)) and np.any(sitk.GetArrayViewFromImage(mask)):
         _require_overlap(image, mask)
     what = f"Radiomics of the {prefix.upper()}"
