@@ -170,7 +170,8 @@ def install_python_packages(profile: str) -> None:
 
 def fingerprint(profile: str) -> str:
     """Changes when what has to be installed changes."""
-    digest = hashlib.sha256(f"{profile} {sys.version} {ROOT}".encode())
+    # minor version only: installing python3-dev may bring a patch release, which needs no new environment
+    digest = hashlib.sha256(f"{profile} {sys.version_info[:2]} {ROOT}".encode())
     for name in ("pyproject.toml", "constraints.txt", ".ci/setup.py"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
