@@ -1,0 +1,276 @@
+"""Which features survive a redrawn contour: redraws of one lesion or of a cohort's, and ICC(2,1) for each feature.
+
+An ICC compares the variation between targets with that between redraws. A cohort's targets are its lesions. One case
+has few, so its lesions are cut into parts (as if they were lesions of their own) until there are six targets; ICCs on
+parts tell which features are stable here, but between patients targets differ more and ICCs are higher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from NSCLCResponseSegmentLib.core.masks import onto_grid
+from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
+
+from .classes import Outcome, compute_classes
+from .contours import RedrawSettings, Surface, cut_into_parts
+from .engine import Plan, make_plan
+from .filters import FilteredImage, filtered_images
+from .prepare import Prepared, RegionUnusableError, bounding_box, prepare
+from .processes import side_by_side
+from .settings import RadiomicsSettings
+from .shape import compute_shape
+from .textures import Neighbourhood
+
+TARGETS_OF_ONE_CASE = 6
+_SMALLEST_PART_ML = 0.5
+_LINEAR = ("original", "log-sigma", "wavelet")  # filters of which noise can be added after the filter
+_SEARCH_MM = 8.0  # a redrawn contour strays no farther
+
+
+@dataclass(frozen=True)
+class Redraws:
+    """Feature values of redrawn targets.
+
+    :param names: features with their prefix (f).
+    :param values: (targets, redraws, f), NaN where there is none.
+    :param targets: what each target is.
+    :param dice: overlap of each redrawn outline with the given one.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    targets: tuple[str, ...]
+    dice: tuple[float, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Filtered:
+    """A filtered image with filtered noise of the original's strength, or none."""
+
+    source: FilteredImage
+    image: sitk.Image
+    noise: np.ndarray | None
+
+
+def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is measured
+    image: sitk.Image,
+    lesions: Mapping[str, sitk.Image],
+    settings: RadiomicsSettings,
+    *,
+    count: int = 20,
+    seed: int = 0,
+    prefix: str = "ct",
+    parts: bool = True,
+    how: RedrawSettings | None = None,
+    ibsi: bool = False,
+    progress: Progress = SILENT,
+    processes: int | None = None,
+) -> Redraws:
+    """Measure the lesions ``count`` times, each time with another contour. Filtered images are made once.
+
+    :param lesions: name → mask (not 0 inside), on any grid.
+    :param parts: cut the lesions into parts until there are six targets.
+    :param seed: the same seed redraws the same contours.
+    """
+    plan = make_plan(settings.parameters, ibsi=ibsi)
+    how = how or RedrawSettings()
+    names = tuple(f"{prefix}_{n}" for n in plan.expected_names())
+    masks = {name: onto_grid(mask, image)[0] for name, mask in lesions.items()}
+    whole = sitk.Cast(sum(masks.values()) > 0, sitk.sitkUInt8)
+    try:
+        prepared = prepare(image, whole, _without_resegmentation(plan))
+    except RegionUnusableError as problem:
+        nothing = np.full((len(masks), count, len(names)), np.nan)
+        return Redraws(names, nothing, tuple(masks), reasons=dict.fromkeys(names, str(problem)))
+    targets, labels = _targets(prepared, masks, parts=parts)
+    surface = Surface.of(labels, prepared.image.GetSpacing()[::-1])
+    filtered = _filter(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
+    tasks = [
+        partial(_measure_redraw, surface, prepared, filtered, plan, how, (seed, number, len(targets)))
+        for number in range(count)
+    ]
+    values = np.full((len(targets), count, len(names)), np.nan)
+    dice = [0.0] * count
+    reasons: dict[str, str] = {}
+    for done, (number, (found, overlap, failed)) in enumerate(side_by_side(tasks, processes), start=1):
+        values[:, number] = found
+        dice[number] = overlap
+        reasons |= {f"{prefix}_{n}": reason for n, reason in failed.items()}
+        progress.report(0.2 + 0.8 * done / count, f"Redrawing the contour on the {prefix.upper()}")
+    return Redraws(names, values, targets, tuple(dice), reasons)
+
+
+def _without_resegmentation(plan: Plan) -> Plan:
+    """The grey range is applied to each redrawn contour, not to the outline that is redrawn."""
+    return replace(plan, setting={**plan.setting, "resegmentRange": None}, outlier_sigmas=0.0)
+
+
+def _targets(prepared: Prepared, masks: Mapping[str, sitk.Image], *, parts: bool) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names and labels (from 1) of the targets on the working grid."""
+    inside = sitk.GetArrayFromImage(prepared.mask) == 1
+    labels = np.zeros(inside.shape, np.int16)
+    for number, mask in enumerate(masks.values(), start=1):
+        moved = sitk.Resample(
+            sitk.Cast(mask != 0, sitk.sitkUInt8), prepared.image, sitk.Transform(), sitk.sitkNearestNeighbor
+        )
+        labels[(sitk.GetArrayViewFromImage(moved) == 1) & (labels == 0)] = number
+    labels[~inside] = 0
+    names = tuple(masks)
+    if not parts:
+        return names, labels
+    voxel_ml = float(np.prod(prepared.image.GetSpacing())) / 1000.0
+    smallest = max(27, round(_SMALLEST_PART_ML / voxel_ml))
+    cut = cut_into_parts(labels, TARGETS_OF_ONE_CASE, smallest)
+    owners = [int(labels[cut == number][0]) for number in range(1, int(cut.max()) + 1)]
+    counts = {owner: owners.count(owner) for owner in owners}
+    described = []
+    for index, owner in enumerate(owners):
+        piece = owners[: index + 1].count(owner)
+        described.append(names[owner - 1] + (f", part {piece} of {counts[owner]}" if counts[owner] > 1 else ""))
+    return tuple(described), cut
+
+
+def _filter(
+    prepared: Prepared, plan: Plan, how: RedrawSettings, seed: int, run: tuple[Progress, int | None]
+) -> list[_Filtered]:
+    """All image types once, and the same filters on one field of noise."""
+    progress, processes = run
+    grey = sitk.GetArrayFromImage(prepared.image).astype(np.float64)
+    field_of_noise = None
+    sources = list(filtered_images(prepared, plan))
+    if how.noise > 0:
+        noise = np.random.default_rng((seed, 1)).normal(0, how.noise * noise_of(grey), grey.shape)
+        noise_image = sitk.GetImageFromArray(noise)
+        noise_image.CopyInformation(prepared.image)
+        field_of_noise = list(filtered_images(replace(prepared, image=noise_image), plan))
+
+    def make(index: int) -> tuple[sitk.Image | None, np.ndarray | None]:
+        image = sources[index].make()
+        linear = sources[index].name.startswith(_LINEAR)
+        noise = field_of_noise[index].make() if field_of_noise and linear and image is not None else None
+        return image, None if noise is None else sitk.GetArrayFromImage(noise).astype(np.float32)
+
+    found: dict[int, _Filtered] = {}
+    tasks = [partial(make, index) for index in range(len(sources))]
+    for done, (index, (image, noise)) in enumerate(side_by_side(tasks, processes), start=1):
+        if image is not None:
+            found[index] = _Filtered(sources[index], image, noise)
+        progress.report(done / len(tasks), "Filtering the image once for all contours")
+    return [found[index] for index in sorted(found)]
+
+
+def noise_of(grey: np.ndarray) -> float:
+    """Standard deviation of an image's noise, from differences in all three axes that structure hardly enters.
+
+    Donoho & Johnstone 1994: median absolute deviation of the finest (here Haar) wavelet coefficients over 0.6745.
+    """
+    finest = grey
+    for axis in range(3):
+        if finest.shape[axis] > 1:
+            finest = np.diff(finest, axis=axis) / np.sqrt(2.0)
+    return float(np.median(np.abs(finest - np.median(finest))) / 0.6745)
+
+
+def _measure_redraw(
+    surface: Surface,
+    prepared: Prepared,
+    filtered: Sequence[_Filtered],
+    plan: Plan,
+    how: RedrawSettings,
+    which: tuple[int, int, int],
+) -> tuple[np.ndarray, float, dict[str, str]]:
+    """Values (targets, features) of one redraw, its Dice with the given outline, and reasons for what is missing."""
+    seed, number, targets = which
+    random = np.random.default_rng((seed, 2, number))
+    given = surface.depth < 0
+    window = _window(given, surface.spacing)
+    part = Surface(surface.labels[window], surface.depth[window], surface.spacing)
+    labels = np.zeros(given.shape, np.int16)
+    labels[window] = part.redraw(random, how)
+    shift = tuple(int(v) for v in random.integers(0, given.shape))
+    drawn = labels > 0
+    overlap = 2.0 * np.count_nonzero(drawn & given) / (np.count_nonzero(drawn) + np.count_nonzero(given))
+    names = plan.expected_names()
+    values = np.full((targets, len(names)), np.nan)
+    failed: dict[str, str] = {}
+    for target in range(targets):
+        outcome = _measure_target(labels == target + 1, prepared, filtered, plan, shift)
+        values[target] = [outcome.values.get(name, np.nan) for name in names]
+        failed |= outcome.failed
+    return values, overlap, failed
+
+
+def _measure_target(
+    inside: np.ndarray, prepared: Prepared, filtered: Sequence[_Filtered], plan: Plan, shift: tuple[int, ...]
+) -> Outcome:
+    from radiomics import imageoperations
+
+    outcome = Outcome()
+    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
+    mask.CopyInformation(prepared.image)
+    grey_mask = mask
+    try:
+        if not inside.any():
+            raise RegionUnusableError("a redrawn contour leaves nothing of it")
+        if plan.setting.get("resegmentRange") is not None:
+            resegmented = imageoperations.resegmentMask(prepared.image, mask, **plan.setting)
+            grey_mask = sitk.Cast(resegmented, sitk.sitkUInt8)
+        imageoperations.checkMask(prepared.image, grey_mask, **plan.setting)
+    except (ValueError, RegionUnusableError) as problem:
+        outcome.fail(plan.expected_names(), str(problem).splitlines()[0])
+        return outcome
+    target = Prepared(prepared.image, grey_mask, mask, np.array(bounding_box(grey_mask)))
+    outcome.take(compute_shape(target, plan))
+    cropped = target.crop(target.mask)
+    flat = plan.setting.get("force2Ddimension", 0) if plan.setting.get("force2D") else None
+    around = Neighbourhood(sitk.GetArrayFromImage(cropped) == 1, flat)
+    classes = {name: features for name, features in plan.classes.items() if not name.startswith("shape")}
+    for own in filtered:
+        image = target.crop(own.image)
+        if own.noise is not None:
+            image = _noisy(image, own.noise, target.box, shift)
+        what = (own.source.name, classes)
+        outcome.take(compute_classes(image, cropped, around, what, own.source.setting, ibsi=plan.ibsi))
+    return outcome
+
+
+def _noisy(image: sitk.Image, noise: np.ndarray, box: np.ndarray, shift: tuple[int, ...]) -> sitk.Image:
+    """The image with a stretch of the noise that starts elsewhere for each redraw."""
+    ranges = [np.arange(box[2 * (2 - axis)], box[2 * (2 - axis) + 1] + 1) + shift[axis] for axis in range(3)]
+    stretch = noise[np.ix_(*(r % n for r, n in zip(ranges, noise.shape, strict=True)))]
+    noisy = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image) + stretch)
+    noisy.CopyInformation(image)
+    return noisy
+
+
+def _window(inside: np.ndarray, spacing: tuple[float, ...]) -> tuple[slice, ...]:
+    window = []
+    for axis in range(3):
+        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        margin = int(np.ceil(_SEARCH_MM / spacing[axis]))
+        window.append(slice(max(0, hit[0] - margin), hit[-1] + margin + 1))
+    return tuple(window)
+
+
+def summary_by_class(names: Sequence[str], icc: np.ndarray, levels: Sequence[float] = (0.75, 0.9)) -> dict[str, Any]:
+    """Share of features that reach each level, by feature class and over all."""
+    classes: dict[str, list[float]] = {}
+    for name, value in zip(names, icc, strict=True):
+        classes.setdefault(name.rsplit("_", 2)[1], []).append(value)
+        classes.setdefault("all", []).append(value)
+    return {
+        kind: {
+            "features": len(found),
+            "without ICC": int(np.isnan(found).sum()),
+            **{f"share ≥ {level:g}": round(float(np.mean(np.array(found) >= level)), 4) for level in levels},
+        }
+        for kind, found in sorted(classes.items())
+    }
