@@ -84,6 +84,4 @@ def install() -> None:
     for widget in (ctkCollapsibleButton, ctkSliderWidget, ctkMessageBox):
         setattr(ctk, widget.__name__, widget)
     CUSTOM_WIDGETS.update(ctkCollapsibleButton=ctkCollapsibleButton, ctkSliderWidget=ctkSliderWidget)
-    for name in ("ctkCheckBox", "ctkCheckablePushButton", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkComboBox"):
-        setattr(ctk, name, type(name, (), {}))  # classes that no widget of ours is of
     sys.modules["ctk"] = ctk

@@ -1,7 +1,7 @@
 """The panels on stand-ins for Slicer's Qt: what tests need to open them, click in them and take pictures.
 
 With the environment variable ``SLICER_SOURCE`` set to a checkout of Slicer, its own Python files replace the stand-ins
-of ``slicer.ScriptedLoadableModule``, ``.parameterNodeWrapper``, ``.i18n`` and ``.packaging``. With ``PANEL_PICTURES``
+of ``slicer.ScriptedLoadableModule``, ``.parameterNodeWrapper`` and ``.i18n``. With ``PANEL_PICTURES``
 set to a folder, pictures are kept there.
 """
 
@@ -18,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+_OTHER_CTK = (
+    *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
+    *("ctkDoubleRangeSlider", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkPathLineEdit", "ctkRangeWidget"),
+)
 LIBRARIES = ("NSCLCResponse", "NSCLCResponseSegment")
 
 
@@ -67,8 +71,10 @@ class Desktop:
     def _use_slicers_own(source: Path) -> None:
         import slicer
 
-        for name in ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox"):
+        for name in ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox"):  # classes that no widget of ours is of
             setattr(slicer, name, type(name, (), {}))
+        for name in _OTHER_CTK:
+            setattr(sys.modules["ctk"], name, type(name, (), {}))
         slicer.__path__.append(str(source / "Base" / "Python" / "slicer"))
         for name in ("i18n", "ScriptedLoadableModule", "parameterNodeWrapper"):
             sys.modules.pop(f"slicer.{name}")
