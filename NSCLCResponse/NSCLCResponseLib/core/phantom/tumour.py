@@ -13,7 +13,7 @@ from .tubes import thin_tubes_share
 
 KINDS = ("isolated", "spiculated", "pleural", "mediastinal", "necrotic", "ground-glass")
 _SHARES = (0.28, 0.22, 0.16, 0.16, 0.11, 0.07)
-SPATIAL_WEIGHT = 0.75
+SPATIAL_WEIGHT = 0.66
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TumourPlan:
     def draw(rng: np.random.Generator, traits: dict[str, float]) -> TumourPlan:
         """A random tumour of 1 to 200 mL."""
         kind = str(rng.choice(KINDS, p=_SHARES))
-        middle = {"ground-glass": 12.0, "spiculated": 16.0, "isolated": 16.0, "pleural": 25.0}.get(kind, 45.0)
+        middle = {"ground-glass": 8.0, "spiculated": 12.0, "isolated": 14.0, "pleural": 25.0}.get(kind, 45.0)
         volume = float(np.clip(rng.lognormal(np.log(middle), 0.85), 1.5, 190.0))
         cavity = kind in ("isolated", "spiculated", "necrotic") and volume > 8 and rng.random() < 0.12
         nodes = int(rng.choice([0, 1, 2, 3], p=[0.62, 0.18, 0.12, 0.08]))
@@ -129,24 +129,19 @@ def shape_distance(
     return box, smooth_max(away - low, block, 3)
 
 
-def inner_pattern(
+def _scores(
     grid: Grid, interior: np.ndarray, plan: TumourPlan, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Inner pattern with normal scores, and where its spatial part sits.
 
     The texture trait sets the correlation length. The spatial trait turns a pair of a dense and a faint patch: dense
     in front when it is high, behind when it is low, to either side in between. Their contrast and size are the same
-    for all patients, so histogram, texture and shape know nothing of it. Mirroring a patch front to back while training
-    destroys the trait; mirroring left to right does not.
-
-    :param interior: bool (z, y, x), the vital solid tumour.
-    :returns: scores (z, y, x), whose sorted values inside are the same for every patient with as many voxels, and the
-        bool mask of the two patches.
+    for all patients, so histogram, texture and shape know nothing of it.
     """
     from scipy.special import ndtr, ndtri
 
     shape = interior.shape
-    length = 5.0 * np.exp(0.55 * np.clip(plan.traits["texture"], -2.2, 2.2))
+    length = 5.0 * np.exp(0.5 * np.clip(plan.traits["texture"], -2.2, 2.2))
     texture = noise(grid, rng, length, shape)
     z, y, x = np.nonzero(interior)
     middle = [c.mean() for c in (x, y, z)]
@@ -178,7 +173,7 @@ def build_tumour(scene: Scene, parts: Mediastinum, plan: TumourPlan, rng: np.ran
     box, away = shape_distance(scene, parts, plan, centre, rng)
     radius = plan.radius
     share = coverage(away, scene.width)
-    solid_depth = away + (0.18 * radius + 1.2 if plan.kind == "ground-glass" else 0.0)
+    solid_depth = away + (0.22 * radius + 2.0 if plan.kind == "ground-glass" else 0.0)
     solid = coverage(solid_depth, scene.width)
     hu = scene.hu[box]
     if plan.kind == "ground-glass":
@@ -197,7 +192,7 @@ def build_tumour(scene: Scene, parts: Mediastinum, plan: TumourPlan, rng: np.ran
         air = coverage(hole, scene.width)
         paint(hu, air, -950.0)
         vital *= 1 - air
-    scores, signal = inner_pattern(grid, (solid_depth < 0) & (vital > 0.5), plan, rng)
+    scores, signal = _scores(grid, (solid_depth < 0) & (vital > 0.5), plan, rng)
     labels = scene.tissue[box]
     labels[share >= 0.5] = TISSUES["tumour"]
     found = Tumour(plan, box, away, vital, scores, signal, centre, necrosis=necrosis)
@@ -216,7 +211,7 @@ def tumour_level(scene: Scene, plan: TumourPlan) -> float:
 
 def add_pattern(hu: np.ndarray, tumour: Tumour, mean_free: float = 1.0) -> None:
     """Add the inner pattern to the blurred CT, in place: its standard deviation carries the histogram trait."""
-    deviation = 25.0 * np.exp(0.46 * np.clip(tumour.plan.traits["histogram"], -2.4, 2.4))
+    deviation = 25.0 * np.exp(0.38 * np.clip(tumour.plan.traits["histogram"], -2.4, 2.4))
     hu[tumour.box] += tumour.solid * tumour.scores * np.float32(deviation * mean_free)
 
 
@@ -286,4 +281,4 @@ def tumour_mask(grid: Grid, tumour: Tumour) -> np.ndarray:
     return mask
 
 
-__all__ = ["KINDS", "Tumour", "TumourPlan", "add_pattern", "build_tumour", "inner_pattern", "tumour_mask"]
+__all__ = ["KINDS", "Tumour", "TumourPlan", "add_pattern", "build_tumour", "tumour_mask"]
