@@ -38,7 +38,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--whole-outline", action="store_true", help="one row for the whole outline instead of one for each lesion"
     )
     parser.add_argument(
-        "--ibsi", action="store_true", help="resample and discretise as IBSI-1 prescribes instead of as PyRadiomics does"
+        "--ibsi",
+        action="store_true",
+        help="resample and discretise as IBSI-1 prescribes instead of as PyRadiomics does",
     )
     parser.add_argument("--patient-id", default="", help="identifier for the table (default: the one in the files)")
     parser.add_argument("--out", required=True, type=absolute, metavar="FILE", help="e.g. features.csv")
@@ -51,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
     if bool(args.ct) == bool(args.cases):
         raise ImageError("Give either --ct (and --mask) for one patient or --cases for many.")
     names = ("ct", "series", "pet", "pet_series", "mask", "roi", "cases", "settings", "pet_settings", "regions")
-    arguments = {name: getattr(args, name) for name in (*names, "whole_outline", "ibsi", "patient_id", "out", "overwrite")}
+    arguments = {
+        name: getattr(args, name) for name in (*names, "whole_outline", "ibsi", "patient_id", "out", "overwrite")
+    }
     result = run_with_bar("radiomics", arguments)
     sys.stdout.write(result["summary"] + "\n")
     return 1 if result["failed_cases"] else 0
