@@ -49,6 +49,7 @@ SYSTEM_TEST = {
     **SYSTEM_RUN,
     "chromium": lambda: shutil.which("chromium") is not None,
     "cmake": lambda: shutil.which("cmake") is not None,
+    "g++": lambda: shutil.which("g++") is not None,  # the CMake of every Slicer extension asks for a C++ compiler
     # what PySide6 links against even when it draws offscreen
     "libglib2.0-0": _library("glib-2.0"),
     "libxkbcommon0": _library("xkbcommon"),
