@@ -34,8 +34,8 @@ class RedrawSettings:
 class Surface:
     """Targets as they were drawn, in a form that can be redrawn.
 
-    :param labels: (z, y, x), 0 outside, 1… the targets; beyond them each voxel has the label of the nearest one.
-    :param depth: distance to the targets' outer surface in mm, negative inside.
+    :param labels: (z, y, x), 1… the targets, 0 what is inside but no target; outside, that of the nearest voxel inside.
+    :param depth: distance to the outer surface in mm, negative inside.
     :param spacing: mm, z, y, x.
     """
 
@@ -44,19 +44,18 @@ class Surface:
     spacing: tuple[float, float, float]
 
     @classmethod
-    def of(cls, labels: np.ndarray, spacing: tuple[float, float, float]) -> Surface:
-        """:param labels: integer, 0 outside; at least one voxel inside."""
+    def of(cls, labels: np.ndarray, inside: np.ndarray, spacing: tuple[float, float, float]) -> Surface:
+        """:param inside: boolean; at least one voxel inside."""
         from scipy import ndimage
 
-        inside = labels > 0
         outside, nearest = ndimage.distance_transform_edt(~inside, sampling=spacing, return_indices=True)
         within = ndimage.distance_transform_edt(inside, sampling=spacing)
         half = min(spacing) / 2  # the surface runs between voxel centres
         depth = np.where(inside, half - within, outside - half).astype(np.float32)
         return cls(labels[tuple(nearest)], depth, spacing)
 
-    def redraw(self, random: np.random.Generator, how: RedrawSettings) -> np.ndarray:
-        """The same targets with another contour: labels (z, y, x)."""
+    def redraw(self, random: np.random.Generator, how: RedrawSettings) -> tuple[np.ndarray, np.ndarray]:
+        """The same targets with another contour: labels and what is inside, both (z, y, x)."""
         from scipy import ndimage
 
         shape = self.depth.shape
@@ -70,7 +69,8 @@ class Surface:
         source = (turn @ (grid * spacing - centre) + centre + shift + how.surface_mm * waves) / spacing
         depth = ndimage.map_coordinates(self.depth, source, order=1, mode="nearest")
         label = ndimage.map_coordinates(self.labels, source, order=0, mode="nearest")
-        return np.where(depth < random.normal(0, how.growth_mm), label, 0).reshape(shape)
+        inside = depth < random.normal(0, how.growth_mm)
+        return np.where(inside, label, 0).reshape(shape), inside.reshape(shape)
 
 
 def smooth_field(
@@ -109,25 +109,29 @@ def _rotation(angles: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(angles).as_matrix()
 
 
-def cut_into_parts(labels: np.ndarray, wanted: int, smallest: int) -> np.ndarray:
-    """Cut the largest targets in two, one third to two thirds across their longest axis, until there are ``wanted``.
+def cut_into_parts(labels: np.ndarray, wanted: int, smallest: int, largest: int) -> np.ndarray:
+    """Cut lesions into parts by planes across their longest axis, one third to two thirds.
+
+    The largest part is cut until there are ``wanted`` and none has more than ``largest`` voxels; of more than
+    ``wanted`` parts those are kept that lie evenly between the smallest and the largest.
 
     :param labels: (z, y, x), 0 outside, 1… the lesions.
     :param smallest: voxels that a part must keep; what cannot be cut stays whole.
-    :returns: labels of the parts, from 1.
+    :returns: labels of the parts, from 1; 0 also where a part was not kept.
     """
     parts = [np.argwhere(labels == number) for number in np.unique(labels) if number]
-    while len(parts) < wanted:
-        largest = max(range(len(parts)), key=lambda i: len(parts[i]))
-        points = parts[largest]
-        if len(points) < 3 * smallest:
+    while True:
+        parts.sort(key=len)
+        points = parts[-1]
+        if len(points) < 3 * smallest or (len(parts) >= wanted and len(points) <= largest):
             break
         centred = points - points.mean(axis=0)
         axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
         along = centred @ axis
         first = along < np.quantile(along, 1 / 3)
-        parts[largest : largest + 1] = [points[first], points[~first]]
+        parts[-1:] = [points[first], points[~first]]
+    kept = np.unique(np.linspace(0, len(parts) - 1, wanted).round().astype(int))
     cut = np.zeros(labels.shape, np.int16)
-    for number, points in enumerate(parts, start=1):
-        cut[tuple(points.T)] = number
+    for number, index in enumerate(kept, start=1):
+        cut[tuple(parts[index].T)] = number
     return cut

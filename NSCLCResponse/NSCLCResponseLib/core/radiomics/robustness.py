@@ -1,8 +1,8 @@
 """Which features survive a redrawn contour: redraws of one lesion or of a cohort's, and ICC(2,1) for each feature.
 
 An ICC compares the variation between targets with that between redraws. A cohort's targets are its lesions. One case
-has few, so its lesions are cut into parts (as if they were lesions of their own) until there are six targets; ICCs on
-parts tell which features are stable here, but between patients targets differ more and ICCs are higher.
+has few, so its lesions are cut into parts of at most 10 mL (as if they were lesions of their own), of which five are the
+targets; their ICCs tell which features are stable here, but between patients targets differ more and ICCs are higher.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from .settings import RadiomicsSettings
 from .shape import compute_shape
 from .textures import Neighbourhood
 
-TARGETS_OF_ONE_CASE = 6
-_SMALLEST_PART_ML = 0.5
+TARGETS_OF_ONE_CASE = 5
+_SMALLEST_PART_ML, _LARGEST_PART_ML = 0.5, 10.0
+_NOISE_TILE = 72  # voxels; noise is filtered on a cube of this size and laid out again and again
 _LINEAR = ("original", "log-sigma", "wavelet")  # filters of which noise can be added after the filter
 _SEARCH_MM = 8.0  # a redrawn contour strays no farther
 
@@ -77,7 +78,7 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     """Measure the lesions ``count`` times, each time with another contour. Filtered images are made once.
 
     :param lesions: name → mask (not 0 inside), on any grid.
-    :param parts: cut the lesions into parts until there are six targets.
+    :param parts: cut the lesions into parts, of which five are the targets.
     :param seed: the same seed redraws the same contours.
     """
     plan = make_plan(settings.parameters, ibsi=ibsi)
@@ -91,8 +92,9 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
         nothing = np.full((len(masks), count, len(names)), np.nan)
         return Redraws(names, nothing, tuple(masks), reasons=dict.fromkeys(names, str(problem)))
     targets, labels = _targets(prepared, masks, parts=parts)
-    surface = Surface.of(labels, prepared.image.GetSpacing()[::-1])
+    surface = Surface.of(labels, sitk.GetArrayFromImage(prepared.mask) == 1, prepared.image.GetSpacing()[::-1])
     filtered = _filter(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
+    compute_shape(prepared, plan)  # loads what the processes then share
     tasks = [
         partial(_measure_redraw, surface, prepared, filtered, plan, how, (seed, number, len(targets)))
         for number in range(count)
@@ -128,13 +130,13 @@ def _targets(prepared: Prepared, masks: Mapping[str, sitk.Image], *, parts: bool
         return names, labels
     voxel_ml = float(np.prod(prepared.image.GetSpacing())) / 1000.0
     smallest = max(27, round(_SMALLEST_PART_ML / voxel_ml))
-    cut = cut_into_parts(labels, TARGETS_OF_ONE_CASE, smallest)
+    cut = cut_into_parts(labels, TARGETS_OF_ONE_CASE, smallest, round(_LARGEST_PART_ML / voxel_ml))
     owners = [int(labels[cut == number][0]) for number in range(1, int(cut.max()) + 1)]
     counts = {owner: owners.count(owner) for owner in owners}
     described = []
     for index, owner in enumerate(owners):
-        piece = owners[: index + 1].count(owner)
-        described.append(names[owner - 1] + (f", part {piece} of {counts[owner]}" if counts[owner] > 1 else ""))
+        is_whole = counts[owner] == 1 and np.count_nonzero(cut == index + 1) == np.count_nonzero(labels == owner)
+        described.append(names[owner - 1] + ("" if is_whole else f", part {owners[: index + 1].count(owner)}"))
     return tuple(described), cut
 
 
@@ -147,9 +149,9 @@ def _filter(
     field_of_noise = None
     sources = list(filtered_images(prepared, plan))
     if how.noise > 0:
-        noise = np.random.default_rng((seed, 1)).normal(0, how.noise * noise_of(grey), grey.shape)
+        noise = np.random.default_rng((seed, 1)).normal(0, how.noise * noise_of(grey), (_NOISE_TILE,) * 3)
         noise_image = sitk.GetImageFromArray(noise)
-        noise_image.CopyInformation(prepared.image)
+        noise_image.SetSpacing(prepared.image.GetSpacing())
         field_of_noise = list(filtered_images(replace(prepared, image=noise_image), plan))
 
     def make(index: int) -> tuple[sitk.Image | None, np.ndarray | None]:
@@ -194,9 +196,9 @@ def _measure_redraw(
     window = _window(given, surface.spacing)
     part = Surface(surface.labels[window], surface.depth[window], surface.spacing)
     labels = np.zeros(given.shape, np.int16)
-    labels[window] = part.redraw(random, how)
-    shift = tuple(int(v) for v in random.integers(0, given.shape))
-    drawn = labels > 0
+    drawn = np.zeros(given.shape, bool)
+    labels[window], drawn[window] = part.redraw(random, how)
+    shift = tuple(int(v) for v in random.integers(0, _NOISE_TILE, 3))
     overlap = 2.0 * np.count_nonzero(drawn & given) / (np.count_nonzero(drawn) + np.count_nonzero(given))
     names = plan.expected_names()
     values = np.full((targets, len(names)), np.nan)
@@ -218,16 +220,14 @@ def _measure_target(
     mask.CopyInformation(prepared.image)
     grey_mask = mask
     try:
-        if not inside.any():
-            raise RegionUnusableError("a redrawn contour leaves nothing of it")
-        if plan.setting.get("resegmentRange") is not None:
+        if plan.setting.get("resegmentRange") is not None and inside.any():
             resegmented = imageoperations.resegmentMask(prepared.image, mask, **plan.setting)
             grey_mask = sitk.Cast(resegmented, sitk.sitkUInt8)
-        imageoperations.checkMask(prepared.image, grey_mask, **plan.setting)
+        box = _large_enough(grey_mask, plan)
     except (ValueError, RegionUnusableError) as problem:
         outcome.fail(plan.expected_names(), str(problem).splitlines()[0])
         return outcome
-    target = Prepared(prepared.image, grey_mask, mask, np.array(bounding_box(grey_mask)))
+    target = Prepared(prepared.image, grey_mask, mask, box)
     outcome.take(compute_shape(target, plan))
     cropped = target.crop(target.mask)
     flat = plan.setting.get("force2Ddimension", 0) if plan.setting.get("force2D") else None
@@ -240,6 +240,16 @@ def _measure_target(
         what = (own.source.name, classes)
         outcome.take(compute_classes(image, cropped, around, what, own.source.setting, ibsi=plan.ibsi))
     return outcome
+
+
+def _large_enough(mask: sitk.Image, plan: Plan) -> np.ndarray:
+    """The mask's box, if PyRadiomics would measure it; its own check goes through the whole image."""
+    if not np.any(sitk.GetArrayViewFromImage(mask)):
+        raise RegionUnusableError("a redrawn contour leaves nothing of it")
+    box = np.array(bounding_box(mask))
+    if np.count_nonzero(box[1::2] > box[::2]) < plan.setting.get("minimumROIDimensions", 2):
+        raise RegionUnusableError("a redrawn contour leaves fewer than 2 dimensions of it")
+    return box
 
 
 def _noisy(image: sitk.Image, noise: np.ndarray, box: np.ndarray, shift: tuple[int, ...]) -> sitk.Image:

@@ -68,7 +68,7 @@ class _SharedBins:
 
 
 class _FirstOrder:
-    """Sorted values, for which percentiles are cheap, and each central moment once."""
+    """Sorted values, all percentiles at once, and each central moment once."""
 
     def _initCalculation(self, voxelCoordinates: None = None) -> None:
         del voxelCoordinates
@@ -77,6 +77,26 @@ class _FirstOrder:
         counts = counts[counts > 0].reshape((1, -1))
         self.coefficients["p_i"] = counts / counts.sum()
         self._moments: dict[int, np.ndarray] = {}
+        wanted = (10, 25, 50, 75, 90)
+        self._percentiles = dict(zip(wanted, np.percentile(self.targetVoxelArray[0], wanted), strict=True))
+
+    def get10PercentileFeatureValue(self) -> float:
+        return self._percentiles[10]
+
+    def get90PercentileFeatureValue(self) -> float:
+        return self._percentiles[90]
+
+    def getMedianFeatureValue(self) -> float:
+        return self._percentiles[50]
+
+    def getInterquartileRangeFeatureValue(self) -> float:
+        return self._percentiles[75] - self._percentiles[25]
+
+    def getRobustMeanAbsoluteDeviationFeatureValue(self) -> float:
+        values = self.targetVoxelArray[0]
+        ends = (np.searchsorted(values, self._percentiles[10]), np.searchsorted(values, self._percentiles[90], "right"))
+        middle = values[slice(*ends)]
+        return np.mean(np.abs(middle - middle.mean())) if len(middle) else np.nan
 
     def _moment(self, a: np.ndarray, moment: int = 1) -> Any:
         if moment == 1:
