@@ -42,6 +42,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action="store_true",
         help="resample and discretise as IBSI-1 prescribes instead of as PyRadiomics does",
     )
+    parser.add_argument(
+        "--perturb",
+        type=int,
+        default=0,
+        metavar="N",
+        help="redraw the contours N times (e.g. 20) and report ICC(2,1) with its interval for each feature",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the redrawn contours (default: 0)")
     parser.add_argument("--patient-id", default="", help="identifier for the table (default: the one in the files)")
     parser.add_argument("--out", required=True, type=absolute, metavar="FILE", help="e.g. features.csv")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there already")
@@ -54,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError("Give either --ct (and --mask) for one patient or --cases for many.")
     names = ("ct", "series", "pet", "pet_series", "mask", "roi", "cases", "settings", "pet_settings", "regions")
     arguments = {
-        name: getattr(args, name) for name in (*names, "whole_outline", "ibsi", "patient_id", "out", "overwrite")
+        name: getattr(args, name)
+        for name in (*names, "whole_outline", "ibsi", "perturb", "seed", "patient_id", "out", "overwrite")
     }
     result = run_with_bar("radiomics", arguments)
     sys.stdout.write(result["summary"] + "\n")

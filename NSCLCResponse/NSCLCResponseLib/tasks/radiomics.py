@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.atomic import require_space, staged_file
-from NSCLCResponseSegmentLib.core.errors import MaskError, OutputError
+from NSCLCResponseSegmentLib.core.errors import MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
     from NSCLCResponseSegmentLib.core.progress import Progress
 
     from ..core.radiomics.case_features import FeatureRequest, FeatureRow
+    from ..core.radiomics.case_robustness import Robustness
     from ..core.radiomics.cases import CaseSource
     from ..worker import TaskContext
 
@@ -29,20 +31,30 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     if out.suffix.lower() != ".csv":
         raise OutputError(f"{out} does not end in .csv.", "Give a name like features.csv.")
     require_space(out, _FREE_BYTES_NEEDED)
-    record = out.with_suffix(".json")
     with staged_file(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as aside:
         request = _request(arguments)
-        rows, failures = _measure(arguments, request, context.progress.part(0.0, 0.95))
-        _write(rows, failures, request, aside)
-        aside.with_suffix(".json").replace(record)
+        found = _measure(arguments, request, context.progress.part(0.0, 0.95))
+        files = _write(found, request, aside)
+        for name in files:
+            aside.with_name(name).replace(out.with_name(name))
     context.progress.report(1.0, "Done")
     return {
-        "summary": _summary(rows, failures, out, record),
+        "summary": _summary(found, out, files),
         "out": str(out),
-        "record": str(record),
-        "rows": len(rows),
-        "failed_cases": failures,
+        "record": str(out.with_suffix(".json")),
+        "rows": len(found.rows),
+        "failed_cases": found.failures,
+        "robustness": found.robustness.summary() if found.robustness else None,
     }
+
+
+@dataclass
+class _Found:
+    """What was measured."""
+
+    rows: list[FeatureRow] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    robustness: Robustness | None = None
 
 
 def _request(arguments: dict[str, Any]) -> FeatureRequest:
@@ -54,35 +66,54 @@ def _request(arguments: dict[str, Any]) -> FeatureRequest:
     ct = load_settings(Path(given["settings"])) if given["settings"] else shipped_settings("ct")
     pet = load_settings(Path(given["pet_settings"])) if given["pet_settings"] else shipped_settings("pet")
     regions = tuple(parse_regions(arguments.get("regions") or "tumour"))
-    each, ibsi = not arguments.get("whole_outline"), bool(arguments.get("ibsi"))
-    return FeatureRequest(ct, pet, regions, each_lesion=each, ibsi=ibsi)
+    return FeatureRequest(
+        ct,
+        pet,
+        regions,
+        each_lesion=not arguments.get("whole_outline"),
+        ibsi=bool(arguments.get("ibsi")),
+        perturb=_redraws(arguments),
+        seed=int(arguments.get("seed") or 0),
+    )
 
 
-def _measure(
-    arguments: dict[str, Any], request: FeatureRequest, progress: Progress
-) -> tuple[list[FeatureRow], dict[str, str]]:
+def _redraws(arguments: dict[str, Any]) -> int:
+    count = int(arguments.get("perturb") or 0)
+    if count < 0 or count == 1:
+        raise SettingsError(f"{count} redrawn contours tell nothing.", "Give --perturb with 2 or more, e.g. 20.")
+    return count
+
+
+def _measure(arguments: dict[str, Any], request: FeatureRequest, progress: Progress) -> _Found:
     if not arguments.get("cases"):
-        return _measure_one(arguments, request, progress), {}
+        return _measure_one(arguments, request, progress)
+    from ..core.radiomics.case_robustness import assess
     from ..core.radiomics.cases import extract
 
     out = Path(arguments["out"])
-    rows: list[FeatureRow] = []
-    failures: dict[str, str] = {}
+    found = _Found()
+    redraws = []
     for case in extract(_sources(arguments), request, store=out.with_name(f"{out.stem}-cases"), progress=progress):
-        rows += case.rows
+        found.rows += case.rows
+        if case.redraws:
+            redraws.append(case.redraws)
         if case.error:
-            failures[case.patient] = case.error
+            found.failures[case.patient] = case.error
             progress.warn(f"{case.patient}: {case.error}")
-    return rows, failures
+    if redraws:
+        found.robustness = assess(redraws)
+    return found
 
 
-def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: Progress) -> list[FeatureRow]:
+def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: Progress) -> _Found:
     from NSCLCResponseSegmentLib.core.reading import read_case
 
     from ..core.radiomics.case_features import measure_case
+    from ..core.radiomics.case_robustness import assess, redraw_case
 
     if not arguments.get("mask"):
         raise MaskError("There is no outline to measure.", "Give --mask with the tumour's outline.")
+    measured = 0.6 if request.perturb else 1.0
     case = read_case(
         ct=Path(arguments["ct"]),
         series=arguments.get("series", ""),
@@ -91,12 +122,15 @@ def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: P
         mask=Path(arguments["mask"]),
         roi=arguments.get("roi", ""),
         patient_id=arguments.get("patient_id", ""),
-        progress=progress.part(0.0, 0.4),
+        progress=progress.part(0.0, measured / 2),
     )
-    rows = measure_case(case, request, progress.part(0.4, 1.0))
-    for note in dict.fromkeys([*case.notes, *(w for row in rows for w in row.warnings)]):
+    found = _Found(measure_case(case, request, progress.part(measured / 2, measured)))
+    if request.perturb:
+        rest = progress.part(measured, 1.0)
+        found.robustness = assess([redraw_case(case, request, request.perturb, seed=request.seed, progress=rest)])
+    for note in dict.fromkeys([*case.notes, *(w for row in found.rows for w in row.warnings)]):
         progress.warn(note)
-    return rows
+    return found
 
 
 def _sources(arguments: dict[str, Any]) -> list[CaseSource]:
@@ -110,24 +144,47 @@ def _sources(arguments: dict[str, Any]) -> list[CaseSource]:
     return sources
 
 
-def _write(rows: list[FeatureRow], failures: dict[str, str], request: FeatureRequest, aside: Path) -> None:
+def _write(found: _Found, request: FeatureRequest, aside: Path) -> list[str]:
+    """Write the table and what belongs to it; returns the names of the files beside the table."""
+    from ..core.radiomics.case_robustness import write_robustness
     from ..core.radiomics.table import write_csv, write_record
 
-    write_csv(rows, aside)
+    write_csv(found.rows, aside)
     settings = {"ct": request.ct_settings, "pet": request.pet_settings}
     names = {name: {"name": s.name, "sha256": s.sha256} for name, s in settings.items() if s is not None}
-    write_record(rows, aside.with_suffix(".json"), settings=names, failed_cases=failures)
+    more: dict[str, Any] = {"settings": names, "failed_cases": found.failures}
+    files = [f"{aside.stem}.json"]
+    if found.robustness is not None:
+        more["robustness"] = found.robustness.summary()
+        files.append(f"{aside.stem}-robustness.csv")
+        write_robustness(found.robustness, aside.with_name(files[-1]))
+    write_record(found.rows, aside.with_name(files[0]), **more)
+    return files
 
 
-def _summary(rows: list[FeatureRow], failures: dict[str, str], out: Path, record: Path) -> str:
+def _summary(found: _Found, out: Path, files: list[str]) -> str:
     lines = []
-    for row in rows[:20]:
+    for row in found.rows[:20]:
         text = f"{row.patient}, lesion {row.lesion}, {row.region}: {len(row.values)} features"
         if row.failed:
             reasons = dict.fromkeys(row.failed.values())
             text += f", {len(row.failed)} without a value ({'; '.join(list(reasons)[:2])})"
         lines.append(text)
-    if len(rows) > 20:
-        lines.append(f"… and {len(rows) - 20} rows more")
-    lines += [f"{patient}: failed. {why}" for patient, why in failures.items()]
-    return "\n".join([*lines, f"Written: {out}", f"Reasons, settings and diagnostics: {record}"])
+    if len(found.rows) > 20:
+        lines.append(f"… and {len(found.rows) - 20} rows more")
+    if found.robustness is not None:
+        lines += _robustness_lines(found.robustness)
+    lines += [f"{patient}: failed. {why}" for patient, why in found.failures.items()]
+    beside = ", ".join(str(out.with_name(name)) for name in files)
+    return "\n".join([*lines, f"Written: {out}", f"Reasons, settings, diagnostics and more: {beside}"])
+
+
+def _robustness_lines(robustness: Robustness) -> list[str]:
+    told = robustness.summary()
+    lines = [f"ICC(2,1) over {len(robustness.targets)} targets and {robustness.redraws} redrawn contours:"]
+    for kind, own in told["by_class"].items():
+        lines.append(
+            f"  {kind:11}{own['features']:5} features; ICC ≥ 0.75: {own['share ≥ 0.75']:4.0%},"
+            f" ≥ 0.9: {own['share ≥ 0.9']:4.0%}"
+        )
+    return lines

@@ -32,6 +32,8 @@ class FeatureRequest:
     :param regions: of each lesion.
     :param each_lesion: a row for each lesion; otherwise one for the whole outline only.
     :param ibsi: resample and discretise as IBSI-1 prescribes.
+    :param perturb: how often :func:`cases.extract` redraws the contours, for ICCs; 0 is off.
+    :param seed: of the redrawn contours.
     """
 
     ct_settings: RadiomicsSettings
@@ -39,6 +41,8 @@ class FeatureRequest:
     regions: tuple[Region, ...] = (TUMOUR,)
     each_lesion: bool = True
     ibsi: bool = False
+    perturb: int = 0
+    seed: int = 0
     processes: int | None = None
 
     def settings_of(self, case: Case) -> dict[str, RadiomicsSettings]:
@@ -109,6 +113,15 @@ def measure_case(
         rows.append(replace(row, values={**row.values, **burden}) if region.kind == "tumour" else row)
     progress.report(1.0, "Features measured")
     return rows
+
+
+def case_lesions(case: Case, request: FeatureRequest) -> dict[str, sitk.Image]:
+    """Name → mask of the lesions that get rows of their own, without the row ``all``.
+
+    :raises MaskError: the case has no outline, or an empty one.
+    """
+    masks, _ = _lesions(case, request, None)
+    return {name: mask for name, mask in masks.items() if name != ALL_LESIONS or len(masks) == 1}
 
 
 def _lesions(

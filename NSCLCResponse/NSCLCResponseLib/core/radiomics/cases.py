@@ -16,6 +16,8 @@ from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .case_features import FeatureRequest, FeatureRow, measure_case
+from .case_robustness import redraw_case
+from .robustness import Redraws
 
 CASE_SCHEMA = "nsclc-response/case-features/1"
 
@@ -55,12 +57,14 @@ class CaseFeatures:
     """One patient's rows, or why there are none.
 
     :param was_there: it was measured in an earlier run.
+    :param redraws: values under redrawn contours, for ``ct`` and ``pet``, when they were asked for.
     """
 
     patient: str
     rows: list[FeatureRow]
     error: str = ""
     was_there: bool = False
+    redraws: dict[str, Redraws] = field(default_factory=dict)
 
 
 def extract(
@@ -78,17 +82,22 @@ def extract(
         place = store / f"{_file_name(source.patient)}.json" if store is not None else None
         kept = _stored(place, fingerprint)
         if kept is not None:
-            yield CaseFeatures(source.patient, kept, was_there=True)
+            yield CaseFeatures(source.patient, kept[0], was_there=True, redraws=kept[1])
             continue
         try:
             case = source.load(step.part(0.0, 0.3))
-            rows = measure_case(case, request, step.part(0.3, 1.0))
+            rows = measure_case(case, request, step.part(0.3, 0.5 if request.perturb else 1.0))
+            redraws = {}
+            if request.perturb:
+                redraws = redraw_case(
+                    case, request, request.perturb, seed=request.seed, parts=False, progress=step.part(0.5, 1.0)
+                )
         except NSCLCResponseError as problem:
             yield CaseFeatures(source.patient, [], str(problem))
             continue
         if place is not None:
-            _keep(place, fingerprint, rows)
-        yield CaseFeatures(source.patient, rows)
+            _keep(place, fingerprint, rows, redraws)
+        yield CaseFeatures(source.patient, rows, redraws=redraws)
 
 
 def _state(path: Path) -> str:
@@ -102,6 +111,7 @@ def _fingerprint(source: CaseSource, request: FeatureRequest) -> str:
     pet = request.pet_settings.sha256 if request.pet_settings else ""
     regions = [region.name for region in request.regions]
     what = [CASE_SCHEMA, source.inputs, request.ct_settings.sha256, pet, regions, request.each_lesion, request.ibsi]
+    what += [request.perturb, request.seed]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -110,19 +120,25 @@ def _file_name(patient: str) -> str:
     return safe if safe == patient else f"{safe}-{hashlib.sha256(patient.encode()).hexdigest()[:8]}"
 
 
-def _stored(place: Path | None, fingerprint: str) -> list[FeatureRow] | None:
+def _stored(place: Path | None, fingerprint: str) -> tuple[list[FeatureRow], dict[str, Redraws]] | None:
     if place is None or not place.is_file():
         return None
     try:
         data = json.loads(place.read_text(encoding="utf-8"))
         if data["fingerprint"] != fingerprint:
             return None
-        return [FeatureRow.from_json(row) for row in data["rows"]]
+        rows = [FeatureRow.from_json(row) for row in data["rows"]]
+        return rows, {name: Redraws.from_json(own) for name, own in data["redraws"].items()}
     except (ValueError, KeyError, TypeError):  # of another version, or damaged: measure again
         return None
 
 
-def _keep(place: Path, fingerprint: str, rows: list[FeatureRow]) -> None:
-    text = json.dumps({"schema": CASE_SCHEMA, "fingerprint": fingerprint, "rows": [r.to_json() for r in rows]})
+def _keep(place: Path, fingerprint: str, rows: list[FeatureRow], redraws: dict[str, Redraws]) -> None:
+    content = {
+        "schema": CASE_SCHEMA,
+        "fingerprint": fingerprint,
+        "rows": [row.to_json() for row in rows],
+        "redraws": {name: own.to_json() for name, own in redraws.items()},
+    }
     with staged_file(place) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")

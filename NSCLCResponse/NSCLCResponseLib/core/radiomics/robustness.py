@@ -1,7 +1,7 @@
 """Which features survive a redrawn contour: redraws of one lesion or of a cohort's, and ICC(2,1) for each feature.
 
 An ICC compares the variation between targets with that between redraws. A cohort's targets are its lesions. One case
-has few, so its lesions are cut into parts of at most 10 mL (as if they were lesions of their own), of which five are the
+has few, so its lesions are cut into parts of at most 10 mL (as if they were lesions), of which five are the
 targets; their ICCs tell which features are stable here, but between patients targets differ more and ICCs are higher.
 """
 
@@ -50,6 +50,19 @@ class Redraws:
     targets: tuple[str, ...]
     dice: tuple[float, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dictionary; NaN becomes ``None``."""
+        values = [[[float(v) if np.isfinite(v) else None for v in r] for r in t] for t in self.values]
+        rest = {"names": self.names, "targets": self.targets, "dice": self.dice, "reasons": self.reasons}
+        return {**rest, "values": values}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Redraws:
+        """What :meth:`to_json` wrote."""
+        values = np.array(data["values"], dtype=float)  # None becomes NaN
+        names, targets, dice = (tuple(data[key]) for key in ("names", "targets", "dice"))
+        return cls(names, values, targets, dice, dict(data["reasons"]))
 
 
 @dataclass(frozen=True)
