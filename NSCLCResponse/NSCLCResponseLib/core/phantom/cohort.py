@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .patient import Lesion
 
 MEGABYTES = {False: 5, True: 60}  # of one patient on disk
+GIGABYTES_WORKING = {False: 0.6, True: 6.0}  # of one patient while being made
 _ROLES = """\
 # Which column of cohort.csv means what. The patients are simulated.
 patient: patient
@@ -221,6 +222,13 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def _processes_that_fit(fine: bool) -> int:
+    """How many patients the free memory can hold at a time; one fine patient takes 5.6 GB while being made."""
+    import psutil
+
+    return int(psutil.virtual_memory().available // (GIGABYTES_WORKING[fine] * 1e9))
+
+
 def write_cohort(
     out: Path,
     patients: int,
@@ -253,6 +261,7 @@ def write_plan(
     :raises OutputError: the folder is filled already, or cannot be written.
     """
     require_space(out, int(MEGABYTES[plan.fine] * 1e6 * plan.patients))
+    jobs = max(1, min(jobs, _processes_that_fit(plan.fine)))
     rows, truths = [], []
     with staged_folder(out, overwrite=overwrite, token=token) as folder:
         progress.report(0.0, f"Simulating {plan.patients} patients")
