@@ -88,7 +88,7 @@ class JobProcess:
             self._worker.kill()  # a worker that was killed may leave children behind
             self._death = self._worker.death_sentence()
         elif not self._keep_worker:
-            self._worker.close()
+            self._worker.kill()  # its work is done and renamed; unloading torch politely would take seconds
         if (self._outcome or {}).get("type") != "result" and self.arguments.get("out"):
             discard_partial(Path(self.arguments["out"]), self.token)
         self._ended = True
