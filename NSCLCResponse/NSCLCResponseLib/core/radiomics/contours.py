@@ -68,9 +68,11 @@ class Surface:
         # each displaced point looks up where it came from
         source = (turn @ (grid * spacing - centre) + centre + shift + how.surface_mm * waves) / spacing
         depth = ndimage.map_coordinates(self.depth, source, order=1, mode="nearest")
-        label = ndimage.map_coordinates(self.labels, source, order=0, mode="nearest")
         inside = depth < random.normal(0, how.growth_mm)
-        return np.where(inside, label, 0).reshape(shape), inside.reshape(shape)
+        label = np.zeros(inside.size, self.labels.dtype)
+        last = np.array(shape)[:, None] - 1
+        label[inside] = self.labels[tuple(np.clip(np.rint(source[:, inside]).astype(int), 0, last))]
+        return label.reshape(shape), inside.reshape(shape)
 
 
 def smooth_field(

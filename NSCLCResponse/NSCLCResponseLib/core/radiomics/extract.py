@@ -74,11 +74,11 @@ def extract_features(
     except RegionUnusableError as problem:
         outcome.fail(plan.expected_names(), str(problem))
     else:
-        tasks = _tasks(prepared, plan)
-        tasks.append(lambda: describe(image, moved, prepared, plan))
+        # the longest first, so that all processes end together
+        tasks = [lambda: describe(image, moved, prepared, plan), *_tasks(prepared, plan)]
         diagnostics: dict[str, Any] = {}
         for done, (index, part) in enumerate(side_by_side(tasks, processes), start=1):
-            if index == len(tasks) - 1:
+            if index == 0:
                 diagnostics = part
             else:
                 outcome.take(part)
@@ -107,8 +107,7 @@ def _tasks(prepared: Prepared, plan: Plan) -> list[Callable[[], Any]]:
     around = neighbourhood(prepared, plan)
     images = sorted(filtered_images(prepared, plan), key=lambda i: not i.name.startswith("log"))
     tasks: list[Callable[[], Any]] = [lambda i=i: measure(i, prepared, around, plan) for i in images]
-    tasks.append(lambda: compute_shape(prepared, plan))
-    return tasks
+    return [lambda: compute_shape(prepared, plan), *tasks]
 
 
 def neighbourhood(prepared: Prepared, plan: Plan) -> Neighbourhood:

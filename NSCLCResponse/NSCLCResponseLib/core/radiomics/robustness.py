@@ -1,7 +1,7 @@
 """Which features survive a redrawn contour: redraws of one lesion or of a cohort's, and ICC(2,1) for each feature.
 
 An ICC compares the variation between targets with that between redraws. A cohort's targets are its lesions. One case
-has few, so its lesions are cut into parts of at most 10 mL (as if they were lesions), of which five are the
+has few, so its lesions are cut into parts of at most 10 mL (as if they were lesions), of which four are the
 targets; their ICCs tell which features are stable here, but between patients targets differ more and ICCs are higher.
 """
 
@@ -28,7 +28,7 @@ from .settings import RadiomicsSettings
 from .shape import compute_shape
 from .textures import Neighbourhood
 
-TARGETS_OF_ONE_CASE = 5
+TARGETS_OF_ONE_CASE = 4
 _SMALLEST_PART_ML, _LARGEST_PART_ML = 0.5, 10.0
 _NOISE_TILE = 72  # voxels; noise is filtered on a cube of this size and laid out again and again
 _LINEAR = ("original", "log-sigma", "wavelet")  # filters of which noise can be added after the filter
@@ -91,7 +91,7 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     """Measure the lesions ``count`` times, each time with another contour. Filtered images are made once.
 
     :param lesions: name → mask (not 0 inside), on any grid.
-    :param parts: cut the lesions into parts, of which five are the targets.
+    :param parts: cut the lesions into parts, of which four are the targets.
     :param seed: the same seed redraws the same contours.
     """
     plan = make_plan(settings.parameters, ibsi=ibsi)
@@ -247,9 +247,7 @@ def _measure_target(
     around = Neighbourhood(sitk.GetArrayFromImage(cropped) == 1, flat)
     classes = {name: features for name, features in plan.classes.items() if not name.startswith("shape")}
     for own in filtered:
-        image = target.crop(own.image)
-        if own.noise is not None:
-            image = _noisy(image, own.noise, target.box, shift)
+        image = target.crop(own.image) if own.noise is None else _noisy(own, target.box, shift)
         what = (own.source.name, classes)
         outcome.take(compute_classes(image, cropped, around, what, own.source.setting, ibsi=plan.ibsi))
     return outcome
@@ -265,12 +263,14 @@ def _large_enough(mask: sitk.Image, plan: Plan) -> np.ndarray:
     return box
 
 
-def _noisy(image: sitk.Image, noise: np.ndarray, box: np.ndarray, shift: tuple[int, ...]) -> sitk.Image:
-    """The image with a stretch of the noise that starts elsewhere for each redraw."""
-    ranges = [np.arange(box[2 * (2 - axis)], box[2 * (2 - axis) + 1] + 1) + shift[axis] for axis in range(3)]
-    stretch = noise[np.ix_(*(r % n for r, n in zip(ranges, noise.shape, strict=True)))]
-    noisy = sitk.GetImageFromArray(sitk.GetArrayViewFromImage(image) + stretch)
-    noisy.CopyInformation(image)
+def _noisy(own: _Filtered, box: np.ndarray, shift: tuple[int, ...]) -> sitk.Image:
+    """The image within a box, with a stretch of the noise that starts elsewhere for each redraw."""
+    x0, x1, y0, y1, z0, z1 = (int(v) for v in box)
+    grey = sitk.GetArrayViewFromImage(own.image)[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1]
+    size = own.noise.shape
+    axes = (np.arange(n) + s for n, s in zip(grey.shape, shift, strict=True))
+    noisy = sitk.GetImageFromArray(grey + own.noise[np.ix_(*(a % n for a, n in zip(axes, size, strict=True)))])
+    noisy.SetSpacing(own.image.GetSpacing())  # all that feature classes ask of its geometry
     return noisy
 
 

@@ -119,9 +119,11 @@ def _largest_in_planes(vertices: np.ndarray, axis: int, spacing: np.ndarray) -> 
 def _largest(points: np.ndarray) -> float:
     """Largest distance between any two points (n, d)."""
     from scipy.spatial import ConvexHull, QhullError
-    from scipy.spatial.distance import pdist
 
     if len(points) > 300:
         with contextlib.suppress(QhullError):  # all in one plane: leave them all in, there are few then
             points = points[ConvexHull(points).vertices]
-    return float(pdist(points).max()) if len(points) > 1 else 0.0
+    squares = np.zeros((len(points), len(points)))
+    for axis in range(points.shape[1]):
+        squares += np.subtract.outer(points[:, axis], points[:, axis]) ** 2
+    return float(np.sqrt(squares.max()))
