@@ -29,7 +29,7 @@ test:
 
 bench:
 	@$(PYTHON) .ci/setup.py test
-	@$(BIN)/python Testing/bench.py
+	@$(BIN)/python Testing/bench_radiomics.py
 
 ibsi:
 	@$(PYTHON) .ci/setup.py run
