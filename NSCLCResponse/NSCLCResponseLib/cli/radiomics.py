@@ -35,6 +35,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="tumour, core, rim, ring3, ring5, ring10 (mm around it), ring5lung (within lung); default: tumour",
     )
     parser.add_argument(
+        "--each-segment",
+        action="store_true",
+        help="each segment or label of --mask is a lesion of its own (also with --roi NAME,NAME); otherwise each"
+        " connected part of the outline is one",
+    )
+    parser.add_argument(
         "--whole-outline", action="store_true", help="one row for the whole outline instead of one for each lesion"
     )
     parser.add_argument(
@@ -63,7 +69,17 @@ def run(args: argparse.Namespace) -> int:
     names = ("ct", "series", "pet", "pet_series", "mask", "roi", "cases", "settings", "pet_settings", "regions")
     arguments = {
         name: getattr(args, name)
-        for name in (*names, "whole_outline", "ibsi", "perturb", "seed", "patient_id", "out", "overwrite")
+        for name in (
+            *names,
+            "each_segment",
+            "whole_outline",
+            "ibsi",
+            "perturb",
+            "seed",
+            "patient_id",
+            "out",
+            "overwrite",
+        )
     }
     result = run_with_bar("radiomics", arguments)
     sys.stdout.write(result["summary"] + "\n")

@@ -10,6 +10,9 @@ from NSCLCResponseSegmentLib.core.atomic import require_space, staged_file
 from NSCLCResponseSegmentLib.core.errors import MaskError, OutputError, SettingsError
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from NSCLCResponseSegmentLib.core.case import Case
     from NSCLCResponseSegmentLib.core.progress import Progress
 
     from ..core.radiomics.case_features import FeatureRequest, FeatureRow
@@ -23,7 +26,8 @@ _FREE_BYTES_NEEDED = 20_000_000
 def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     """Measure and write ``features.csv`` and, beside it, ``features.json``.
 
-    :param arguments: see ``nsclc-response radiomics``.
+    :param arguments: see ``nsclc-response radiomics``; instead of ``mask``, ``lesion_masks`` (name → file) may give
+        lesions that are known one by one.
     :returns: ``summary`` (text), ``out``, ``record`` (path of the JSON file), ``rows``, ``failed_cases``.
     :raises NSCLCResponseError: the input cannot be used; nothing is written then.
     """
@@ -34,7 +38,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     with staged_file(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as aside:
         request = _request(arguments)
         found = _measure(arguments, request, context.progress.part(0.0, 0.95))
-        files = _write(found, request, aside)
+        files = _write(found, request, aside, with_values=bool(arguments.get("with_values")))
         for name in files:
             aside.with_name(name).replace(out.with_name(name))
     context.progress.report(1.0, "Done")
@@ -111,26 +115,44 @@ def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: P
     from ..core.radiomics.case_features import measure_case
     from ..core.radiomics.case_robustness import assess, redraw_case
 
-    if not arguments.get("mask"):
+    if not arguments.get("mask") and not arguments.get("lesion_masks"):
         raise MaskError("There is no outline to measure.", "Give --mask with the tumour's outline.")
+    by_segment = _by_segment(arguments)
     measured = 0.6 if request.perturb else 1.0
     case = read_case(
         ct=Path(arguments["ct"]),
         series=arguments.get("series", ""),
         pet=Path(arguments["pet"]) if arguments.get("pet") else None,
         pet_series=arguments.get("pet_series", ""),
-        mask=Path(arguments["mask"]),
+        mask=None if by_segment else Path(arguments["mask"]),
         roi=arguments.get("roi", ""),
         patient_id=arguments.get("patient_id", ""),
         progress=progress.part(0.0, measured / 2),
     )
-    found = _Found(measure_case(case, request, progress.part(measured / 2, measured)))
+    masks = _segments(arguments, case) if by_segment else None
+    found = _Found(measure_case(case, request, progress.part(measured / 2, measured), lesion_masks=masks))
     if request.perturb:
-        rest = progress.part(measured, 1.0)
-        found.robustness = assess([redraw_case(case, request, request.perturb, seed=request.seed, progress=rest)])
+        redraws = redraw_case(case, request, lesion_masks=masks, progress=progress.part(measured, 1.0))
+        found.robustness = assess([redraws])
     for note in dict.fromkeys([*case.notes, *(w for row in found.rows for w in row.warnings)]):
         progress.warn(note)
     return found
+
+
+def _by_segment(arguments: dict[str, Any]) -> bool:
+    return bool(arguments.get("lesion_masks") or arguments.get("each_segment") or "," in (arguments.get("roi") or ""))
+
+
+def _segments(arguments: dict[str, Any], case: Case) -> dict[str, sitk.Image]:
+    """Name → mask of lesions that are known as such: files of their own, or segments of one file."""
+    from NSCLCResponseSegmentLib.core.masks import read_mask
+
+    from ..core.radiomics.segments import read_segments
+
+    if arguments.get("lesion_masks"):
+        return {name: read_mask(Path(path), case.ct).image for name, path in arguments["lesion_masks"].items()}
+    names = tuple(part.strip() for part in (arguments.get("roi") or "").split(",") if part.strip())
+    return read_segments(Path(arguments["mask"]), case.ct, names)
 
 
 def _sources(arguments: dict[str, Any]) -> list[CaseSource]:
@@ -144,7 +166,7 @@ def _sources(arguments: dict[str, Any]) -> list[CaseSource]:
     return sources
 
 
-def _write(found: _Found, request: FeatureRequest, aside: Path) -> list[str]:
+def _write(found: _Found, request: FeatureRequest, aside: Path, *, with_values: bool) -> list[str]:
     """Write the table and what belongs to it; returns the names of the files beside the table."""
     from ..core.radiomics.case_robustness import write_robustness
     from ..core.radiomics.table import write_csv, write_record
@@ -158,7 +180,7 @@ def _write(found: _Found, request: FeatureRequest, aside: Path) -> list[str]:
         more["robustness"] = found.robustness.summary()
         files.append(f"{aside.stem}-robustness.csv")
         write_robustness(found.robustness, aside.with_name(files[-1]))
-    write_record(found.rows, aside.with_name(files[0]), **more)
+    write_record(found.rows, aside.with_name(files[0]), with_values=with_values, **more)
     return files
 
 

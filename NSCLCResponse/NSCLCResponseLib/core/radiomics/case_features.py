@@ -115,12 +115,14 @@ def measure_case(
     return rows
 
 
-def case_lesions(case: Case, request: FeatureRequest) -> dict[str, sitk.Image]:
-    """Name → mask of the lesions that get rows of their own, without the row ``all``.
+def case_lesions(
+    case: Case, request: FeatureRequest, lesion_masks: Mapping[str, sitk.Image] | None = None
+) -> dict[str, sitk.Image]:
+    """Name → mask of the lesions that get rows of their own, without the row ``all``; as :func:`measure_case`.
 
     :raises MaskError: the case has no outline, or an empty one.
     """
-    masks, _ = _lesions(case, request, None)
+    masks, _ = _lesions(case, request, lesion_masks)
     return {name: mask for name, mask in masks.items() if name != ALL_LESIONS or len(masks) == 1}
 
 

@@ -60,14 +60,20 @@ class Robustness:
 
 
 def redraw_case(
-    case: Case, request: FeatureRequest, count: int, *, seed: int = 0, parts: bool = True, progress: Progress = SILENT
+    case: Case,
+    request: FeatureRequest,
+    *,
+    parts: bool = True,
+    lesion_masks: Mapping[str, sitk.Image] | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Redraws]:
-    """Redraw a case's lesions and measure them on CT and, if there is one, PET.
+    """Redraw a case's lesions ``request.perturb`` times and measure them on CT and, if there is one, PET.
 
+    :param lesion_masks: as for :func:`case_features.measure_case`.
     :param parts: cut the lesions into parts, since one case has few; ``False`` for a case of a cohort.
     :returns: ``ct`` and ``pet`` → redraws.
     """
-    lesions = case_lesions(case, request)
+    lesions = case_lesions(case, request, lesion_masks)
     settings = request.settings_of(case)
     found = {}
     for number, (name, own) in enumerate(settings.items()):
@@ -76,8 +82,8 @@ def redraw_case(
             image,
             lesions,
             own,
-            count=count,
-            seed=seed,
+            count=request.perturb,
+            seed=request.seed,
             prefix=name,
             parts=parts,
             ibsi=request.ibsi,

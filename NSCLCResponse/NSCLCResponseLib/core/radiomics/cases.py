@@ -89,9 +89,7 @@ def extract(
             rows = measure_case(case, request, step.part(0.3, 0.5 if request.perturb else 1.0))
             redraws = {}
             if request.perturb:
-                redraws = redraw_case(
-                    case, request, request.perturb, seed=request.seed, parts=False, progress=step.part(0.5, 1.0)
-                )
+                redraws = redraw_case(case, request, parts=False, progress=step.part(0.5, 1.0))
         except NSCLCResponseError as problem:
             yield CaseFeatures(source.patient, [], str(problem))
             continue

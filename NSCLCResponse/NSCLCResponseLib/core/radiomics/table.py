@@ -36,15 +36,16 @@ def write_csv(rows: Sequence[FeatureRow], path: Path) -> None:
             writer.writerow([row.patient, row.lesion, row.region, *hashes, *values])
 
 
-def write_record(rows: Sequence[FeatureRow], path: Path, **more: Any) -> None:
-    """Everything about the rows except their values: reasons, warnings, settings' hashes, diagnostics.
+def write_record(rows: Sequence[FeatureRow], path: Path, *, with_values: bool = False, **more: Any) -> None:
+    """Everything about the rows: reasons, warnings, settings' hashes, diagnostics; values only on request.
 
     :param more: further entries, e.g. ``failed_cases`` and ``robustness``.
     """
     entries = []
     for row in rows:
         entry = row.to_json()
-        entry["values"] = len(row.values)
+        if not with_values:
+            entry["values"] = len(row.values)
         entries.append(entry)
     text = json.dumps({"schema": TABLE_SCHEMA, "rows": entries, **more}, indent=1, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")

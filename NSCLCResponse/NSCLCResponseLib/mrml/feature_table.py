@@ -1,0 +1,141 @@
+"""Radiomics on MRML nodes: each segment is a lesion of its own; features and reasons come back as a table node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode, vtkMRMLTableNode
+
+from NSCLCResponseSegmentLib.core.errors import MaskError
+from NSCLCResponseSegmentLib.core.jobs import WarmWorker
+from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
+from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
+from NSCLCResponseSegmentLib.mrml.tables import set_columns
+from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
+
+from ..core.radiomics.case_features import FeatureRow
+from ..core.radiomics.table import columns
+
+_TABLE_NAME = "Radiomics"
+
+
+class RadiomicsLogic:
+    """Features of the segments of a scene.
+
+    >>> logic = RadiomicsLogic(slicer.mrmlScene)
+    >>> table = logic.measure(ctNode, segmentationNode, petNode, regions="tumour,ring5")
+
+    :param worker: keeps libraries loaded between calls; without one every call starts a process.
+    """
+
+    def __init__(self, scene: vtkMRMLScene, worker: WarmWorker | None = None) -> None:
+        self.scene = scene
+        self._worker = worker
+
+    def measure(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        segmentationNode: vtkMRMLSegmentationNode,
+        petNode: vtkMRMLScalarVolumeNode | None = None,
+        *,
+        settings: str | Path | None = None,
+        regions: str = "tumour",
+        segmentIds: Sequence[str] | None = None,
+    ) -> vtkMRMLTableNode:
+        """Measure and wait; see :meth:`startMeasure` for the form that does not wait.
+
+        :raises NSCLCResponseError: the input cannot be used, in a sentence for the user.
+        """
+        job = self.startMeasure(
+            ctNode, segmentationNode, petNode, settings=settings, regions=regions, segmentIds=segmentIds
+        )
+        try:
+            job.wait()
+        finally:
+            if job.running:
+                job.cancel()
+        return self.finishMeasure(job)
+
+    def startMeasure(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        segmentationNode: vtkMRMLSegmentationNode,
+        petNode: vtkMRMLScalarVolumeNode | None = None,
+        *,
+        settings: str | Path | None = None,
+        regions: str = "tumour",
+        segmentIds: Sequence[str] | None = None,
+    ) -> NodeJob:
+        """Start the same job as ``nsclc-response radiomics``; poll it, then call :meth:`finishMeasure`.
+
+        :param settings: PyRadiomics parameter file for the CT; ``ct.yaml`` without it.
+        :param segmentIds: the segments to measure; all without it.
+        :raises MaskError: there is no segment.
+        """
+        chosen = list(segmentIds) if segmentIds is not None else segment_ids(segmentationNode)
+        if not chosen:
+            name = segmentationNode.GetName()
+            raise MaskError(f"The segmentation '{name}' has no segment.", "Outline the tumour first.")
+        folder = JobFolder()
+        ct = image_from_volume(ctNode)
+        masks = {}
+        for number, segment_id in enumerate(chosen):
+            mask = mask_from_segment(segmentationNode, segment_id, ct, whole=True)
+            name = segmentationNode.GetSegmentation().GetSegment(segment_id).GetName()
+            name = name if name not in masks else f"{name} ({segment_id})"
+            masks[name] = folder.write(mask, f"segment-{number}.nrrd")
+        arguments: dict[str, Any] = {
+            "ct": folder.write(ct, "ct.nrrd"),
+            "lesion_masks": masks,
+            "settings": str(settings) if settings else None,
+            "regions": regions,
+            "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
+            "out": str(folder.path / "features.csv"),
+            "with_values": True,
+        }
+        if petNode is not None:
+            arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
+        nodes = {"ct": ctNode.GetID(), "segmentation": segmentationNode.GetID()}
+        return NodeJob("radiomics", arguments, folder, nodes, self._worker)
+
+    def finishMeasure(self, job: NodeJob) -> vtkMRMLTableNode:
+        """Put a finished job's features into a new table node.
+
+        :raises NSCLCResponseError: the job failed or was cancelled.
+        """
+        try:
+            record = json.loads(Path(job.result()["record"]).read_text(encoding="utf-8"))
+        finally:
+            job.folder.remove()
+        return table_from_rows(self.scene, [FeatureRow.from_json(row) for row in record["rows"]])
+
+
+def table_from_rows(scene: vtkMRMLScene, rows: Sequence[FeatureRow], name: str = _TABLE_NAME) -> vtkMRMLTableNode:
+    """Add a table with a line for each feature and a column for each lesion and region.
+
+    A feature without a value has an empty cell, and its reason in the last column. Values are text with all their
+    digits, since a saved table of numbers keeps six.
+    """
+    table = vtkMRMLTableNode()
+    table.SetName(scene.GenerateUniqueName(name))
+    scene.AddNode(table)
+    names = columns(rows)
+    content: dict[str, list[str]] = {"feature": names}
+    for row in rows:
+        title = row.lesion if row.region == "tumour" else f"{row.lesion}, {row.region}"
+        content[title] = [repr(float(row.values[n])) if n in row.values else "" for n in names]
+    content["reason if missing"] = [_reasons(rows, n) for n in names]
+    set_columns(table, content)
+    table.SetUseColumnTitleAsColumnHeader(True)
+    return table
+
+
+def _reasons(rows: Sequence[FeatureRow], name: str) -> str:
+    found = [(row.lesion, row.failed[name]) for row in rows if name in row.failed]
+    if len({reason for _, reason in found}) == 1:
+        return found[0][1]
+    return "; ".join(f"{lesion}: {reason}" for lesion, reason in found)
