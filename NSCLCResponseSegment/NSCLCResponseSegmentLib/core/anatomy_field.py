@@ -7,7 +7,8 @@ without contrast, is the surface that the lung would have there. Three are predi
   heart run for long stretches along z while a tumour is a bump, so the map is smoothed stiffly along z and hardly
   across, and points that stand out (the bump) count little;
 * towards the diaphragm, a height map over (y, x) of the lowest lung, smoothed in the same manner;
-* towards the chest wall, the convex hull of the lungs over some slices, since the thorax is convex outwards.
+* towards the chest wall, the convex hull of the lungs on the slices around, and further up since the thorax is convex
+  and narrows upwards: what tumour or effusion hides is outlined by the lung above it.
 
 The smoothing is the asymmetric least squares of Eilers & Boelens (2005), in two dimensions.
 """
@@ -27,8 +28,10 @@ _LUNG_SHARE = 0.1  # a piece of lung smaller than this share of the largest piec
 _LUNG_LEAST_ML = 100.0
 _MEDIASTINUM = (200.0, 0.1, 0.02)  # stiffness along z, along y, and the weight of what stands out
 _DIAPHRAGM = (20.0, 20.0, 0.002)
-_ROUNDS = 8
-_HULL_SLAB_MM = 12.0
+_RIM_MM = 45.0  # from the spine's middle; nearer, the lung's rim lies along the heart, not along the ribs
+_ROUNDS = 6
+_MARGIN = 4  # voxels around what was seen of a lung in which its surface is predicted
+_HULL_BELOW_MM, _HULL_ABOVE_MM = 12.0, 45.0
 _NEVER_LUNG_MM = 10.0  # from the spine's middle towards the other side
 
 
@@ -69,6 +72,8 @@ def lung_field(ct: sitk.Image, body: sitk.Image, lungs: sitk.Image) -> LungField
     :param body: mask on its grid.
     :param lungs: mask on its grid.
     """
+    from scipy import ndimage
+
     factors = [max(1, round(_FIELD_MM / s)) for s in ct.GetSpacing()]
     reference = sitk.BinShrink(ct, factors)
     hu = sitk.GetArrayViewFromImage(reference)
@@ -77,22 +82,23 @@ def lung_field(ct: sitk.Image, body: sitk.Image, lungs: sitk.Image) -> LungField
     spacing = np.array(reference.GetSpacing()[::-1])
     spine = _spine_columns(hu, inside, spacing)
     out = (np.arange(hu.shape[2])[None, None] - spine[:, None, None]) * spacing[2]  # mm to the left of the spine
-    sides = _split(air, np.broadcast_to(out, air.shape))
-    wall = _beyond_hull(air, spacing)
+    out = np.broadcast_to(out, hu.shape)
+    sides = _split(air, out)
+    wall = _beyond_hull(_majority(lungs, factors, 0.2) & ndimage.binary_dilation(air), spacing)
     depth = {}
     for side, sign in ((LEFT, 1), (RIGHT, -1)):
         lung = sides == side
         if lung.sum() * spacing.prod() < _LUNG_LEAST_ML * 1000:
             continue
         values = np.maximum(wall, _beyond_mediastinum(lung, sign * out))
-        values = np.maximum(values, _beyond_diaphragm(lung, spacing[0]))
+        values = np.maximum(values, _beyond_diaphragm(lung, sign * out, spacing[0]))
         depth[side] = _image(values.astype(np.float32), reference)
     origin, step = reference.GetOrigin()[0], reference.GetSpacing()[0]
     return LungField(depth, origin + spine * step, reference)
 
 
-def _majority(mask: sitk.Image, factors: list[int]) -> np.ndarray:
-    return sitk.GetArrayFromImage(sitk.BinShrink(sitk.Cast(mask, sitk.sitkFloat32), factors)) >= 0.5
+def _majority(mask: sitk.Image, factors: list[int], share: float = 0.5) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.BinShrink(sitk.Cast(mask, sitk.sitkFloat32), factors)) >= share
 
 
 def _image(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
@@ -148,22 +154,30 @@ def _beyond_mediastinum(lung: np.ndarray, out: np.ndarray) -> np.ndarray:
     first = np.where(lung, out, np.inf).min(axis=2)
     seen = np.isfinite(first)
     expected = _lower_surface(np.where(seen, first, 0.0), seen, *_MEDIASTINUM)
-    known = ndimage.binary_dilation(seen, iterations=4)
+    known = ndimage.binary_dilation(seen, iterations=_MARGIN)
     beyond = expected[:, :, None] - out
     # where that lung is nowhere near, only the spine and what lies across it is known not to be lung
     beyond = np.where(known[:, :, None], beyond, 2 * _NEVER_LUNG_MM - out)
     return np.maximum(np.maximum(beyond, _NEVER_LUNG_MM - out), 0.0)
 
 
-def _beyond_diaphragm(lung: np.ndarray, step: float) -> np.ndarray:
-    """mm from each voxel up to the expected lower surface of a lung."""
+def _beyond_diaphragm(lung: np.ndarray, out: np.ndarray, step: float) -> np.ndarray:
+    """mm from each voxel up to the expected lower surface of a lung.
+
+    Along the ribs the lung reaches down into the sulcus all the way round; where something hides that, the sulcus is
+    taken to be as low as where it shows.
+    """
     from scipy import ndimage
 
     height = (np.arange(len(lung)) * step)[:, None, None]
     low = np.where(lung, height, np.inf).min(axis=0)
     seen = np.isfinite(low)
-    expected = _lower_surface(np.where(seen, low, 0.0), seen, *_DIAPHRAGM)
-    known = ndimage.binary_dilation(seen, iterations=4)
+    rim = seen & ~ndimage.binary_erosion(seen, iterations=2) & (out.max(axis=0) > _RIM_MM)
+    values = np.where(seen, low, 0.0)
+    if rim.any():
+        values[rim] = np.minimum(values[rim], np.percentile(low[rim], 20))
+    expected = _lower_surface(values, seen, *_DIAPHRAGM)
+    known = ndimage.binary_dilation(seen, iterations=_MARGIN)
     return np.where(known[None], np.maximum(expected[None] - height, 0.0), 0.0)
 
 
@@ -172,6 +186,8 @@ def _lower_surface(values: np.ndarray, seen: np.ndarray, stiff_a: float, stiff_b
     from scipy import sparse
     from scipy.sparse.linalg import splu
 
+    box = _box_around(seen, _MARGIN)
+    values, seen, whole = values[box], seen[box], values.shape
     a, b = values.shape
 
     def bending(n: int) -> sparse.spmatrix:
@@ -185,19 +201,28 @@ def _lower_surface(values: np.ndarray, seen: np.ndarray, stiff_a: float, stiff_b
     for _ in range(_ROUNDS):
         surface = splu((stiffness + sparse.diags(weights)).tocsc()).solve(weights * heights)
         weights = seen.ravel() * np.where(heights > surface, above, 1.0)
-    return surface.reshape(a, b)
+    edges = [(s.start, n - s.stop) for s, n in zip(box, whole, strict=True)]
+    return np.pad(surface.reshape(a, b), edges, mode="edge")
+
+
+def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    spans = []
+    for axis in (1, 0):
+        hit = np.flatnonzero(mask.any(axis=axis))
+        spans.append(slice(max(0, int(hit[0]) - margin), min(mask.shape[1 - axis], int(hit[-1]) + margin + 1)))
+    return tuple(spans)
 
 
 def _beyond_hull(lungs: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """mm from each voxel to the convex hull, slice by slice, of the lungs on the slices around."""
+    """mm from each voxel to the convex hull, slice by slice, of the lungs on the slices around and above."""
     from scipy import ndimage
     from scipy.spatial import ConvexHull
 
-    reach = max(1, round(_HULL_SLAB_MM / spacing[0]))
+    below, above = (max(1, round(mm / spacing[0])) for mm in (_HULL_BELOW_MM, _HULL_ABOVE_MM))
     rows, columns = np.mgrid[: lungs.shape[1], : lungs.shape[2]]
     hull = np.zeros(lungs.shape, bool)
     for z in range(len(lungs)):
-        slab = lungs[max(0, z - reach) : z + reach + 1].any(axis=0)
+        slab = lungs[max(0, z - below) : z + above + 1].any(axis=0)
         points = np.argwhere(slab)
         if len(points) < 10 or np.ptp(points, axis=0).min() < 2:
             continue

@@ -15,4 +15,4 @@ def coarse_copy(ct: sitk.Image, spacing_mm: float = COARSE_MM) -> sitk.Image:
     oriented = sitk.DICOMOrient(ct, "LPS")
     factors = [max(1, round(spacing_mm / s)) for s in oriented.GetSpacing()]
     factors = [min(f, n) for f, n in zip(factors, oriented.GetSize(), strict=True)]
-    return sitk.BinShrink(sitk.Clamp(oriented, sitk.sitkFloat32, -1024.0, 3071.0), factors)
+    return sitk.Clamp(sitk.BinShrink(oriented, factors), sitk.sitkFloat32, -1024.0, 3071.0)

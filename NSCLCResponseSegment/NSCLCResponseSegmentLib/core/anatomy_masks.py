@@ -11,6 +11,7 @@ _AIR_OUTSIDE_HU = -920.0
 _SOFT_HU = -300.0
 _LUNG_HU = -400.0
 _AIRWAY_HU = -900.0
+_PLANE_CROSS = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], bool)
 
 
 def body_mask(ct: sitk.Image) -> sitk.Image:
@@ -25,7 +26,7 @@ def body_mask(ct: sitk.Image) -> sitk.Image:
     from scipy import ndimage
 
     hu = sitk.GetArrayViewFromImage(ct)
-    flesh = _largest(ndimage.binary_opening(hu > _SOFT_HU, _plane_disc(2)))
+    flesh = _largest(ndimage.binary_opening(hu > _SOFT_HU, _PLANE_CROSS, iterations=2))
     if not flesh.any():
         raise ImageError("The CT shows nothing but air.", "Give the CT of the thorax, in Hounsfield units.")
     flesh |= ndimage.binary_dilation(flesh, iterations=2) & (hu > _SOFT_HU)  # what opening took from the skin
@@ -47,12 +48,12 @@ def _cut_lung(hu: np.ndarray, body: np.ndarray) -> np.ndarray:
     pieces, count = ndimage.label(ndimage.binary_opening(thick))
     if not count:
         return np.zeros_like(body)
-    numbers = np.arange(1, count + 1)
     shell = ndimage.binary_dilation(body) & ~body
     rim = (pieces > 0) & ~ndimage.binary_erosion(pieces > 0, border_value=1)
-    touching = ndimage.sum_labels(shell & rim, pieces, numbers)
-    bounded = touching > 0.4 * np.maximum(ndimage.sum_labels(rim, pieces, numbers), 1)
-    found = np.isin(pieces, numbers[bounded & (ndimage.sum_labels(thick, pieces, numbers) > 1000)])
+    sizes, rims, touching = (np.bincount(pieces[m], minlength=count + 1) for m in (thick, rim, shell & rim))
+    chosen = (touching > 0.4 * np.maximum(rims, 1)) & (sizes > 1000)
+    chosen[0] = False
+    found = chosen[pieces]
     return ndimage.binary_dilation(found, iterations=2) & (thick | found)
 
 
@@ -71,7 +72,7 @@ def airway_mask(ct: sitk.Image, body: sitk.Image) -> sitk.Image:
         pieces, count = ndimage.label(air[z])
         if not count:
             continue
-        sizes = ndimage.sum_labels(air[z], pieces, np.arange(1, count + 1)) * area
+        sizes = np.bincount(pieces.ravel())[1:] * area
         for number, size in enumerate(sizes, start=1):
             piece = pieces == number
             continues = below is not None and (piece & below).any()
@@ -105,8 +106,9 @@ def lung_mask(ct: sitk.Image, body: sitk.Image, airways: sitk.Image) -> sitk.Ima
     pieces, count = ndimage.label(air)
     voxel_ml = float(np.prod(ct.GetSpacing())) / 1000
     numbers = np.arange(1, count + 1)
-    sizes = ndimage.sum_labels(air, pieces, numbers) * voxel_ml
-    means = ndimage.mean(hu, pieces, numbers) if count else []
+    counts = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    sizes = counts * voxel_ml
+    means = np.bincount(pieces[air], hu[air], minlength=count + 1)[1:] / counts
     keep = [n for n, ml, mean in zip(numbers, sizes, means, strict=True) if ml > 30 and mean > -960]
     lungs = np.isin(pieces, keep)
     closed = ndimage.binary_closing(np.pad(lungs, 3), iterations=3)[3:-3, 3:-3, 3:-3]
@@ -120,11 +122,6 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     if not count:
         return np.zeros_like(mask)
     return pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-
-
-def _plane_disc(radius: int) -> np.ndarray:
-    steps = np.arange(-radius, radius + 1)
-    return (steps[:, None] ** 2 + steps[None] ** 2 <= radius**2 + 1)[None]
 
 
 def _like(mask: np.ndarray, image: sitk.Image) -> sitk.Image:

@@ -35,22 +35,26 @@ def finish(ct: sitk.Image, around: Surroundings, region: np.ndarray) -> sitk.Ima
     mask = _closed(mask, spacing)
     mask = _filled(mask, spacing)
     mask = _main_piece(mask)
-    whole = sitk.Image(ct.GetSize(), sitk.sitkUInt8)
-    whole.CopyInformation(ct)
-    return sitk.Paste(whole, sitk.GetImageFromArray(mask.astype(np.uint8)), part.GetSize(), (0, 0, 0), box[0])
+    whole = np.zeros(ct.GetSize()[::-1], np.uint8)
+    whole[tuple(slice(a, a + n) for a, n in zip(box[0][::-1], box[1][::-1], strict=True))] = mask
+    image = sitk.GetImageFromArray(whole)
+    image.CopyInformation(ct)
+    return image
 
 
 def _signed_distance(region: np.ndarray, around: Surroundings) -> sitk.Image:
     """mm from the region's surface, negative inside, slightly smoothed."""
     from scipy import ndimage
 
-    padded = np.pad(region, 3)
+    hits = [np.flatnonzero(region.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    first = [int(h[0]) for h in hits]
+    padded = np.pad(region[tuple(slice(h[0], h[-1] + 1) for h in hits)], 3)
     out = ndimage.distance_transform_edt(~padded) - ndimage.distance_transform_edt(padded)
     out = ndimage.gaussian_filter((out + np.where(out > 0, -0.5, 0.5)) * around.step, 0.7).astype(np.float32)
     image = sitk.GetImageFromArray(out)
     image.SetSpacing(around.grid.GetSpacing())
     image.SetDirection(around.grid.GetDirection())
-    image.SetOrigin(around.grid.TransformIndexToPhysicalPoint((-3, -3, -3)))
+    image.SetOrigin(around.grid.TransformIndexToPhysicalPoint([v - 3 for v in first[::-1]]))
     return image
 
 

@@ -25,9 +25,11 @@ class Growth:
         neck; the middle one is the likeliest.
     """
 
-    push: tuple[float, ...] = (0.75, 1.1, 1.6)
+    push: tuple[float, ...] = (0.55, 0.8, 1.2)
     order: tuple[int, ...] = (1, 0, 2)
     edge_hu: float = 35.0  # gradient per voxel at which a unit of surface costs half
+    sheet_noise: float = 1.5
+    sheet_hu: float = 8.0  # and the depth of a dark sheet at which it does
     least_edge: float = 0.03
     beyond_mm: float = 12.0  # depth over which the cost beyond the expected lung field rises to its unit …
     beyond_cost: float = 0.2  # … per mm
@@ -74,7 +76,7 @@ def _cuts(
     seeds = _seeds(around, lumps)
     outside = _outside(around, seeds, lumps)
     box = _box(~outside)
-    cost, weight = _costs(around, lumps, growth), _edge_weight(around, growth)
+    cost, weight = _costs(around, lumps, growth), _edge_weight(around, _core(around, lumps), growth)
     radius = max(r for _, r in lumps)
     seeds, outside, cost, weight = (a[box] for a in (seeds, outside, cost, weight))
     shapes = []
@@ -116,11 +118,20 @@ def _far(around: Surroundings, lumps: list[tuple[Voxel, float]]) -> np.ndarray:
     return ~near
 
 
-def _edge_weight(around: Surroundings, growth: Growth) -> np.ndarray:
+def _core(around: Surroundings, lumps: list[tuple[Voxel, float]]) -> np.ndarray:
+    core = np.zeros(around.hu.shape, bool)
+    for centre, radius in lumps:
+        core |= around.ball(centre, 0.8 * radius) & (around.hu > SOFT_HU)
+    return core
+
+
+def _edge_weight(around: Surroundings, core: np.ndarray, growth: Growth) -> np.ndarray:
     from scipy import ndimage
 
     gradient = ndimage.gaussian_gradient_magnitude(np.clip(around.hu, -150, 200), 1.0)
-    weight = 1.0 / (1.0 + (gradient / growth.edge_hu) ** 2)
+    noise = float(np.median(around.sheets[core])) if core.any() else 0.0
+    sheet = np.maximum(around.sheets - growth.sheet_noise * noise, 0.0)
+    weight = 1.0 / (1.0 + (gradient / growth.edge_hu) ** 2 + (sheet / growth.sheet_hu) ** 2)
     weight[ndimage.binary_dilation(~around.soft | around.bone)] = 0.0  # a surface against air or bone is free
     return np.maximum(weight, growth.least_edge)
 
@@ -130,9 +141,7 @@ def _costs(around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growt
     from scipy import ndimage
 
     smooth = ndimage.gaussian_filter(np.clip(around.hu, -200, 250), 0.5)
-    core = np.zeros(around.hu.shape, bool)
-    for centre, radius in lumps:
-        core |= around.ball(centre, 0.8 * radius) & (around.hu > SOFT_HU)
+    core = _core(around, lumps)
     values = smooth[core]
     usual = float(np.median(values)) if values.size else 40.0
     spread = max(30.0, 1.48 * float(np.median(np.abs(values - usual)))) if values.size else 40.0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
+from .one_click_sheets import dark_sheets
+
 if TYPE_CHECKING:
     from .anatomy import Anatomy
 
@@ -17,9 +19,12 @@ Voxel = tuple[int, int, int]  # z, y, x
 SOFT_HU = -350.0  # between lung and soft tissue, a little to the tissue's side for partial volume
 _BONE_HU = 220.0
 _BONE_LEAST_ML = 0.5  # a smaller dense spot is a calcification or a clip
-_POCKET_ML = 15.0  # air enclosed by soft tissue up to this size is a cavity or a bronchus in the tumour
+_POCKET_ML = 2.0  # air enclosed by soft tissue up to this size is a bronchus in the tumour …
+_CAVITY_ML = 15.0  # … and up to this size a cavity, which does not stop the search for the lump's middle
+_BLUR_MM = 3.0
 FREE_MM = 4.0  # how far beyond the expected lung field is still taken for lung: what the prediction gets wrong
 _SADDLE = 0.75  # a neighbouring lump belongs to the one clicked on when the neck between has this share of its radius
+_ASIDE = 2.5  # radii: a click this far from a lump's middle is hardly in the same tumour
 _ROUNDS = 8
 
 
@@ -35,6 +40,7 @@ class Surroundings:
     grid: sitk.Image
     step: float
     hu: np.ndarray
+    sheets: np.ndarray
     soft: np.ndarray
     bone: np.ndarray
     depth: np.ndarray
@@ -71,6 +77,7 @@ def look_around(
         grid=grid,
         step=step,
         hu=hu,
+        sheets=dark_sheets(anatomy.ct, grid),
         soft=_with_pockets(hu > SOFT_HU, step),
         bone=bone,
         depth=depth,
@@ -107,18 +114,19 @@ def _pieces(mask: np.ndarray, keep: object, step: float) -> np.ndarray:
     from scipy import ndimage
 
     pieces, _ = ndimage.label(mask)
-    volumes = np.bincount(pieces.ravel()) * step**3 / 1000.0
-    chosen = keep(volumes)
+    chosen = keep(np.bincount(pieces.ravel()) * step**3 / 1000.0)
     chosen[0] = False
     return chosen[pieces]
 
 
-def _with_pockets(soft: np.ndarray, step: float) -> np.ndarray:
-    from scipy import ndimage
+def _pockets(air: np.ndarray, most_ml: float, step: float) -> np.ndarray:
+    """Pieces of air up to a volume; what the crop cuts is not enclosed."""
+    pieces = _pieces(np.pad(air, 1, constant_values=True), lambda ml: ml <= most_ml, step)
+    return pieces[1:-1, 1:-1, 1:-1]
 
-    closed = ndimage.binary_closing(np.pad(soft, 2), iterations=max(1, round(3 / step)))[2:-2, 2:-2, 2:-2]
-    closed |= soft
-    return closed | _pieces(~closed, lambda ml: ml < _POCKET_ML, step)
+
+def _with_pockets(soft: np.ndarray, step: float) -> np.ndarray:
+    return soft | _pockets(~soft, _POCKET_ML, step)
 
 
 def lump(around: Surroundings, click: Voxel) -> tuple[Voxel, float]:
@@ -129,7 +137,9 @@ def lump(around: Surroundings, click: Voxel) -> tuple[Voxel, float]:
     """
     from scipy import ndimage
 
-    free = around.soft & ~around.bone & (around.depth <= max(FREE_MM, around.click_depth + 3.0))
+    solid = ndimage.gaussian_filter(np.clip(around.hu, -1000, 200), min(_BLUR_MM / around.step, 1.0)) > SOFT_HU
+    solid |= _pockets(~solid, _CAVITY_ML, around.step)
+    free = solid & ~around.bone & (around.depth <= max(FREE_MM, around.click_depth + 3.0))
     for voxel in around.excluded:
         free &= ~around.ball(voxel, 3.0)
     distance = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1, 1:-1] * around.step
@@ -140,10 +150,14 @@ def lump(around: Surroundings, click: Voxel) -> tuple[Voxel, float]:
         pieces, _ = ndimage.label(distance >= _SADDLE * distance[peak])
         within = np.where(pieces == pieces[peak], distance, 0.0)
         higher = np.unravel_index(int(within.argmax()), within.shape)
-        if distance[higher] <= distance[peak]:
+        if distance[higher] <= distance[peak] or _apart(higher, click) * around.step > _ASIDE * distance[higher]:
             break
         peak = higher
     return tuple(int(v) for v in peak), max(float(distance[peak]), around.step)
+
+
+def _apart(a: Voxel, b: Voxel) -> float:
+    return float(np.linalg.norm(np.subtract(a, b)))
 
 
 def _walk_up(height: np.ndarray, start: Voxel) -> Voxel:
