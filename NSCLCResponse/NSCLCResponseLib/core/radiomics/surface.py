@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+_FEW, _MANY = 64, 1500  # points whose distances are simply all computed; for which a convex hull pays
 _CORNERS = ((0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1))
 
 
@@ -118,12 +119,35 @@ def _largest_in_planes(vertices: np.ndarray, axis: int, spacing: np.ndarray) -> 
 
 def _largest(points: np.ndarray) -> float:
     """Largest distance between any two points (n, d)."""
-    from scipy.spatial import ConvexHull, QhullError
+    if len(points) > _FEW:
+        points = _far_out(points)
+    if len(points) > _MANY:
+        from scipy.spatial import ConvexHull, QhullError
 
-    if len(points) > 300:
-        with contextlib.suppress(QhullError):  # all in one plane: leave them all in, there are few then
+        with contextlib.suppress(QhullError):  # all in one plane: leave them all in
             points = points[ConvexHull(points).vertices]
+    return max(_farthest(points, point)[1] for point in points) if len(points) > _MANY else _largest_of_few(points)
+
+
+def _largest_of_few(points: np.ndarray) -> float:
     squares = np.zeros((len(points), len(points)))
     for axis in range(points.shape[1]):
         squares += np.subtract.outer(points[:, axis], points[:, axis]) ** 2
     return float(np.sqrt(squares.max()))
+
+
+def _far_out(points: np.ndarray) -> np.ndarray:
+    """The points that can belong to the farthest pair: with a pair at distance d known, both ends of a farther one lie
+    at least d - r from the middle when no point is farther from it than r."""
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    from_middle = np.linalg.norm(points - middle, axis=1)
+    end = points[np.argmax(from_middle)]
+    for _ in range(3):
+        end, apart = _farthest(points, end)
+    return points[from_middle >= apart - from_middle.max() - 1e-9]
+
+
+def _farthest(points: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, float]:
+    distances = np.linalg.norm(points - start, axis=1)
+    index = int(np.argmax(distances))
+    return points[index], float(distances[index])
