@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from NSCLCResponseLib.core import phantom
 from NSCLCResponseLib.core.phantom.body import TISSUES
 from NSCLCResponseLib.core.phantom.frame import Grid
+from NSCLCResponseLib.core.phantom.tumour import TumourPlan, inner_pattern
 from NSCLCResponseSegmentLib.core.errors import OutputError, SettingsError
 
 COARSE = Grid.around_body((80, 108, 108), (3.6, 3.7, 3.7), -178.0)
@@ -161,14 +162,25 @@ def test_the_same_patient_as_a_better_responder_differs_in_the_three_traits_but_
 
 
 def test_the_spatial_trait_alone_leaves_histogram_and_texture_alone() -> None:
-    change = {"histogram": 0.0, "texture": 0.0, "spatial": 0.0}
-    for index in (2, 3):
-        worse, better = (oracle(a_patient(index, latent=z, traits=("spatial",), with_pet=False)) for z in (-1.5, 1.5))
-        for name in change:
-            change[name] += (better[name] - worse[name]) / 2
-    assert change["spatial"] > 0.6
-    assert abs(change["histogram"]) < 0.15
-    assert abs(change["texture"]) < 0.15
+    grid = Grid.around_body((20, 24, 24), (3.0, 2.5, 2.5), 0.0)
+    z, y, x = np.ogrid[:20, :24, :24]
+    inside = ((z - 9.5) / 7) ** 2 + ((y - 11.5) / 9) ** 2 + ((x - 11.5) / 8) ** 2 < 1
+    texture: dict[float, list[float]] = {-1.5: [], 1.5: []}
+    for seed in range(40):
+        patterns = {}
+        for spatial, steps in texture.items():
+            traits = {"histogram": 0.0, "texture": 0.0, "spatial": spatial}
+            plan = TumourPlan("isolated", 15.0, False, 0, 0.0, 0.0, traits)
+            pattern, where = inner_pattern(grid, inside, plan, np.random.default_rng(seed))
+            beside = inside & np.roll(inside, -1, 1)
+            steps.append(np.mean(np.abs(pattern - np.roll(pattern, -1, 1))[beside]))
+            patterns[spatial] = np.sort(pattern[inside])
+            assert where.any()
+            assert inside[where].all()
+        np.testing.assert_allclose(patterns[-1.5], patterns[1.5], atol=1e-5)
+    difference = np.array(texture[1.5]) - np.array(texture[-1.5])
+    assert abs(difference.mean()) < 3 * difference.std() / np.sqrt(len(difference)) + 1e-6
+    assert abs(difference.mean()) < 0.03 * np.mean(texture[1.5])
 
 
 def test_a_trait_that_is_switched_off_shows_chance() -> None:

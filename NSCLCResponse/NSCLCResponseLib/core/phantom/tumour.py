@@ -129,14 +129,19 @@ def shape_distance(
     return box, smooth_max(away - low, block, 3)
 
 
-def _scores(
+def inner_pattern(
     grid: Grid, interior: np.ndarray, plan: TumourPlan, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Inner pattern with normal scores, and where its spatial part sits.
 
     The texture trait sets the correlation length. The spatial trait turns a pair of a dense and a faint patch: dense
     in front when it is high, behind when it is low, to either side in between. Their contrast and size are the same
-    for all patients, so histogram, texture and shape know nothing of it.
+    for all patients, so histogram, texture and shape know nothing of it. Mirroring a patch front to back while training
+    destroys the trait; mirroring left to right does not.
+
+    :param interior: bool (z, y, x), the vital solid tumour.
+    :returns: scores (z, y, x), whose sorted values inside are the same for every patient with as many voxels, and the
+        bool mask of the two patches.
     """
     from scipy.special import ndtr, ndtri
 
@@ -192,7 +197,7 @@ def build_tumour(scene: Scene, parts: Mediastinum, plan: TumourPlan, rng: np.ran
         air = coverage(hole, scene.width)
         paint(hu, air, -950.0)
         vital *= 1 - air
-    scores, signal = _scores(grid, (solid_depth < 0) & (vital > 0.5), plan, rng)
+    scores, signal = inner_pattern(grid, (solid_depth < 0) & (vital > 0.5), plan, rng)
     labels = scene.tissue[box]
     labels[share >= 0.5] = TISSUES["tumour"]
     found = Tumour(plan, box, away, vital, scores, signal, centre, necrosis=necrosis)
@@ -281,4 +286,4 @@ def tumour_mask(grid: Grid, tumour: Tumour) -> np.ndarray:
     return mask
 
 
-__all__ = ["KINDS", "Tumour", "TumourPlan", "add_pattern", "build_tumour", "tumour_mask"]
+__all__ = ["KINDS", "Tumour", "TumourPlan", "add_pattern", "build_tumour", "inner_pattern", "tumour_mask"]
