@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -94,10 +95,20 @@ def open_mrb(scene: vtkMRMLScene, path: Path) -> None:
 
     :raises OutputError: the file is no scene.
     """
-    with quiet_vtk(), _unpacking_folder(scene):
+    with quiet_vtk(), _unpacking_folder(scene), _same_working_directory():
         read = scene.ReadFromMRB(str(path), True)
     if not read:
         raise OutputError(f"{path} is not a saved scene.", "Choose a scene.mrb written by NSCLC Response or 3D Slicer.")
+
+
+@contextmanager
+def _same_working_directory() -> Iterator[None]:
+    """Slicer goes into the folder that it unpacks into, and stays there when the file is no archive."""
+    here = Path.cwd()
+    try:
+        yield
+    finally:
+        os.chdir(here)
 
 
 @contextmanager

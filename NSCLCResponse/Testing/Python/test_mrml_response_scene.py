@@ -143,13 +143,14 @@ def test_the_slice_views_of_the_desktop_show_ct_and_pet(a_slicer_app, a_case: Ca
 
 
 def test_what_cannot_be_saved_or_opened_is_said(a_slicer_app, a_case: Case, tmp_path: Path):
-    scene = a_slicer_app.scene
+    scene, here = a_slicer_app.scene, Path.cwd()
     build_scene(scene, a_case)
     with pytest.raises(OutputError, match="cannot be written"):
         save_mrb(scene, tmp_path / "not there" / "scene.mrb")
     (tmp_path / "no scene.mrb").write_bytes(b"no zip file at all")
     with pytest.raises(OutputError, match="not a saved scene"):
         open_mrb(scene, tmp_path / "no scene.mrb")
+    assert Path.cwd() == here
     a_case.mask = None
     with pytest.raises(SegmentationError, match="no tumour outline"):
         build_scene(scene, a_case)
