@@ -42,7 +42,7 @@ Signal: {signal_text}
 Best reachable AUC by construction: {best_auc:.4f} (of the latent variable behind the images, in the population).
 Response rate in the population: {response_rate:.2f}; in these {patients} patients: {responders} responders.
 
-Traits       histogram: spread of the tumour's HU and level of its SUV. texture: correlation length of the pattern in it.
+Traits       histogram: spread of the tumour's HU and level of its SUV. texture: correlation length of its pattern.
              spatial: the denser and hotter patch lies in front in responders, behind in others (so never mirror front
              to back in training); histogram, texture, shape and volume are the same either way.
 cohort.csv   one row per patient; paths are relative to this file. pfs_months and pfs_event are known only after

@@ -13,7 +13,7 @@ from .tubes import thin_tubes_share
 
 KINDS = ("isolated", "spiculated", "pleural", "mediastinal", "necrotic", "ground-glass")
 _SHARES = (0.28, 0.22, 0.16, 0.16, 0.11, 0.07)
-SPATIAL_WEIGHT = 0.66
+SPATIAL_WEIGHT = 0.75
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TumourPlan:
     def draw(rng: np.random.Generator, traits: dict[str, float]) -> TumourPlan:
         """A random tumour of 1 to 200 mL."""
         kind = str(rng.choice(KINDS, p=_SHARES))
-        middle = {"ground-glass": 8.0, "spiculated": 12.0, "isolated": 14.0, "pleural": 25.0}.get(kind, 45.0)
+        middle = {"ground-glass": 12.0, "spiculated": 16.0, "isolated": 16.0, "pleural": 25.0}.get(kind, 45.0)
         volume = float(np.clip(rng.lognormal(np.log(middle), 0.85), 1.5, 190.0))
         cavity = kind in ("isolated", "spiculated", "necrotic") and volume > 8 and rng.random() < 0.12
         nodes = int(rng.choice([0, 1, 2, 3], p=[0.62, 0.18, 0.12, 0.08]))
@@ -146,7 +146,7 @@ def inner_pattern(
     from scipy.special import ndtr, ndtri
 
     shape = interior.shape
-    length = 5.0 * np.exp(0.5 * np.clip(plan.traits["texture"], -2.2, 2.2))
+    length = 5.0 * np.exp(0.55 * np.clip(plan.traits["texture"], -2.2, 2.2))
     texture = noise(grid, rng, length, shape)
     z, y, x = np.nonzero(interior)
     middle = [c.mean() for c in (x, y, z)]
@@ -178,7 +178,7 @@ def build_tumour(scene: Scene, parts: Mediastinum, plan: TumourPlan, rng: np.ran
     box, away = shape_distance(scene, parts, plan, centre, rng)
     radius = plan.radius
     share = coverage(away, scene.width)
-    solid_depth = away + (0.22 * radius + 2.0 if plan.kind == "ground-glass" else 0.0)
+    solid_depth = away + (0.18 * radius + 1.2 if plan.kind == "ground-glass" else 0.0)
     solid = coverage(solid_depth, scene.width)
     hu = scene.hu[box]
     if plan.kind == "ground-glass":
@@ -216,7 +216,7 @@ def tumour_level(scene: Scene, plan: TumourPlan) -> float:
 
 def add_pattern(hu: np.ndarray, tumour: Tumour, mean_free: float = 1.0) -> None:
     """Add the inner pattern to the blurred CT, in place: its standard deviation carries the histogram trait."""
-    deviation = 25.0 * np.exp(0.38 * np.clip(tumour.plan.traits["histogram"], -2.4, 2.4))
+    deviation = 25.0 * np.exp(0.46 * np.clip(tumour.plan.traits["histogram"], -2.4, 2.4))
     hu[tumour.box] += tumour.solid * tumour.scores * np.float32(deviation * mean_free)
 
 
