@@ -36,6 +36,7 @@ TASKS = {
     "suv": "NSCLCResponseLib.tasks.suv",
     "phantom": "NSCLCResponseLib.tasks.phantom",
     "train": "NSCLCResponseLib.tasks.train",
+    "cohort_check": "NSCLCResponseLib.tasks.cohort_check",
     "radiomics": "NSCLCResponseLib.tasks.radiomics",
 }
 

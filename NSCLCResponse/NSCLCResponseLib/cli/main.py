@@ -9,10 +9,10 @@ import sys
 from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponseError
 
 from .. import __version__
-from . import batch, phantom, predict, radiomics, review, segment, suv, train
+from . import batch, cohort, phantom, predict, radiomics, review, segment, suv, train
 from .arguments import join_points
 
-COMMANDS = (predict, batch, segment, radiomics, suv, train, phantom, review)
+COMMANDS = (predict, batch, segment, radiomics, suv, cohort, train, phantom, review)
 
 _NOTICE = "For research use only; not a medical device. Never base a treatment on its output."
 

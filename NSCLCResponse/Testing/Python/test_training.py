@@ -230,7 +230,7 @@ def test_a_wrong_roles_file_names_line_and_key(tmp_path: Path, roles: str, words
     [
         ("p,x\na,1\n", ("no column r",)),
         ("p,r\na,1\nb,0\na,0\n", ("patient a", "rows 2 and 4")),
-        ("p,r\na,CR\n", ("row 2", "'CR'", "not a number")),
+        ("p,r\na,maybe\n", ("row 2", "'maybe'", "not a number")),
         ("p,r\na,2\n", ("row 2", "r is 2")),
         ("p,r,age\na,1,900\n", ("row 2", "age cannot be 900")),
     ],

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MEGABYTES = {False: 5, True: 60}  # of one patient on disk
 GIGABYTES_WORKING = {False: 0.6, True: 6.0}  # of one patient while being made
 _ROLES = """\
-# Which column of cohort.csv means what. The patients are simulated.
+# Which column of cohort.csv means what.
+simulated: true
 patient: patient
 ct: ct
 pet: pet

@@ -1,0 +1,188 @@
+"""Every problem of a cohort at once, before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from NSCLCResponseSegmentLib.core.errors import CohortError
+from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
+
+from .cohort import Cohort, feature_columns, missing_columns, read_cohort, read_table
+from .cohort_columns import check_columns, impossible_units
+from .cohort_images import check_images
+from .roles import Roles, read_roles
+
+MOST_SHOWN = 5  # rows named for one kind of problem
+_MIN_RARER = 8
+_SAME_VALUES = 6  # as many equal values, not counting 0 and 1, make two rows the same patient
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem of a cohort.
+
+    :param severity: ``error`` (training refuses) or ``warning`` (somebody should look).
+    :param problem: what and where, one sentence. :param remedy: how to mend it, one sentence.
+    """
+
+    severity: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.severity.upper()}: {self.problem} {self.remedy}"
+
+
+def check_files(
+    table: Path, roles_path: Path, holdout: Path | None = None, progress: Progress = SILENT
+) -> list[Finding]:
+    """Check a cohort table, and a holdout table against it.
+
+    :raises NSCLCResponseError: the roles file or a table cannot be read at all.
+    """
+    roles = read_roles(roles_path)
+    cohort, found = _check_table(table, roles, progress.part(0.0, 0.5 if holdout else 1.0))
+    if holdout is not None:
+        other, more = _check_table(holdout, roles, progress.part(0.5, 1.0), few_allowed=True)
+        found += more
+        if cohort is not None and other is not None:
+            found += _overlap(cohort, other)
+    return sorted(found, key=lambda f: f.severity != "error")
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Stop when there are errors.
+
+    :raises CohortError: names the first and how many there are.
+    """
+    errors = [f for f in findings if f.severity == "error"]
+    if errors:
+        more = f" There are {len(errors) - 1} more errors." if len(errors) > 1 else ""
+        raise CohortError(
+            errors[0].problem + more, f"{errors[0].remedy} 'nsclc-response cohort check' lists every problem."
+        )
+
+
+def _check_table(
+    path: Path, roles: Roles, progress: Progress, *, few_allowed: bool = False
+) -> tuple[Cohort | None, list[Finding]]:
+    progress.report(0.0, f"Checking {path.name}")
+    table = read_table(path)
+    found: list[Finding] = []
+    missing = missing_columns(table, roles)
+    if missing:
+        columns = ", ".join(map(str, table.columns[:30]))
+        remedy = f"Mend the roles file or the table; its columns are {columns}."
+        found.append(Finding("error", f"{path} has no column {', '.join(missing)} (named in {roles.path}).", remedy))
+        reduced = without_columns(roles, set(missing))
+        if reduced is None:
+            return None, found
+        roles = reduced
+    units, wrong = impossible_units(table, roles)
+    found += [Finding("error", f"{path}: {problem}", remedy) for problem, remedy in units]
+    roles = replace(roles, clinical=tuple(n for n in roles.clinical if n not in wrong))
+    problems: list[CohortError] = []
+    cohort = read_cohort(path, roles, problems)
+    found += _grouped(problems)
+    found += [Finding(*item) for item in check_columns(cohort, set(table.columns), table)]
+    found += _counts(cohort, few_allowed=few_allowed) + _twins(cohort.patients, f"{path}")
+    found += [Finding(*item) for item in check_images(cohort, progress)]
+    if roles.radiomics_prefixes and not feature_columns(table, roles):
+        names = ", ".join(roles.radiomics_prefixes)
+        found.append(Finding("error", f"{path} has no column that begins with {names}.", "Mend 'radiomics:'."))
+    return cohort, found
+
+
+def without_columns(roles: Roles, missing: set[str]) -> Roles | None:
+    """The roles without columns that the table lacks; ``None`` when the rest cannot be read."""
+    endpoint = roles.endpoint
+    split = roles.split.column if roles.split else ""
+    if {roles.patient, endpoint.column, endpoint.time, endpoint.event, split, roles.lesion} & missing:
+        return None
+    single = {n: "" for n in ("ct", "pet", "mask", "roi", "center", "date", "volume") if getattr(roles, n) in missing}
+    clinical = tuple(n for n in roles.clinical if roles.column(n) not in missing)
+    return replace(roles, clinical=clinical, radiomics=tuple(c for c in roles.radiomics if c not in missing), **single)
+
+
+def _grouped(problems: Sequence[CohortError]) -> list[Finding]:
+    """Problems of cells and rows; of each kind the first few, then how many more."""
+    kinds: dict[str, list[CohortError]] = {}
+    for problem in problems:
+        kind = " ".join(w for w in problem.message.split(": ")[-1].split() if not any(c.isdigit() for c in w))
+        kinds.setdefault(kind, []).append(problem)
+    found = []
+    for kind in kinds.values():
+        found += [Finding("error", p.message, p.remedy) for p in kind[:MOST_SHOWN]]
+        if len(kind) > MOST_SHOWN:
+            rest = f"{len(kind) - MOST_SHOWN} more rows have the problem of the last one"
+            found.append(Finding("error", f"{rest}.", kind[0].remedy))
+    return found
+
+
+def _counts(cohort: Cohort, *, few_allowed: bool) -> list[Finding]:
+    found = []
+    patients = [p for p in cohort.patients if p.group == "train"]
+    unknown = [p for p in patients if p.outcome is None]
+    if unknown and len(unknown) == len(patients):
+        return [Finding("error", "No patient's outcome is known.", "Fill in the endpoint's column.")]
+    if unknown and cohort.roles.endpoint.kind != "survival":
+        text = f"The outcome of {len(unknown)} of {len(patients)} patients is not known; they take no part in training."
+        found.append(Finding("warning", text, "That is right for patients who were censored early or not evaluable."))
+    sides = [sum(p.outcome == side for p in patients) for side in (0, 1)]
+    if min(sides) < _MIN_RARER and not few_allowed:
+        text = f"Only {min(sides)} training patients have the rarer outcome; {_MIN_RARER} are the least to train on."
+        found.append(Finding("error", text, "Add patients."))
+    return found
+
+
+def _fingerprint(values: Iterable[float]) -> tuple[float, ...] | None:
+    """What makes a row recognisable: its values but 0 and 1; ``None`` when there are too few."""
+    telling = tuple(value for value in values if value not in (0.0, 1.0))
+    return telling if len(telling) >= _SAME_VALUES else None
+
+
+def _fingerprints(patients: Iterable) -> dict[tuple[float, ...], list[str]]:
+    known: dict[tuple[float, ...], list[str]] = {}
+    for patient in patients:
+        rows = [lesion.features.values() for lesion in patient.lesions]
+        for values in (*rows, [*patient.clinical.values(), patient.time]):
+            key = _fingerprint(v for v in values if v == v)  # noqa: PLR0124 NaN is not equal to itself
+            if key is not None:
+                known.setdefault(key, []).append(patient.name)
+    return known
+
+
+def _twins(patients: Iterable, where: str) -> list[Finding]:
+    """One patient under two names: equal values, or names that differ only in case, blanks or leading zeros."""
+    patients = list(patients)
+    found = []
+    remedy = "Keep one of them: a patient on both sides of a fold makes every number too good."
+    pairs = {tuple(dict.fromkeys(names)) for names in _fingerprints(patients).values() if len(set(names)) > 1}
+    for names in sorted(pairs):
+        text = f"{where}: {' and '.join(names[:MOST_SHOWN])} have the same values throughout, as one patient would."
+        found.append(Finding("error", text, remedy))
+    alike: dict[str, list[str]] = {}
+    for patient in patients:
+        alike.setdefault(patient.name.lower().replace(" ", "").lstrip("0"), []).append(patient.name)
+    for names in alike.values():
+        if len(names) > 1:
+            text = f"{where}: the names {', '.join(names)} may mean one patient."
+            found.append(Finding("warning", text, "Write each patient's name in one way."))
+    return found
+
+
+def _overlap(cohort: Cohort, other: Cohort) -> list[Finding]:
+    """Patients of the holdout who are in the training cohort, too."""
+    found = []
+    mine, theirs = _fingerprints(cohort.patients), _fingerprints(other.patients)
+    for key in mine.keys() & theirs.keys():
+        text = f"{mine[key][0]} of the cohort and {theirs[key][0]} of the holdout have the same values throughout."
+        found.append(Finding("error", text, "Remove the patient from one of them."))
+    names = sorted({p.name for p in cohort.patients} & {p.name for p in other.patients})
+    if names:
+        shown = ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
+        text = f"{len(names)} names occur in the cohort and in the holdout ({shown})."
+        found.append(Finding("warning", text, "Make sure that they are different people."))
+    return found
