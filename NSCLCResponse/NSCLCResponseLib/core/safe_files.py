@@ -22,7 +22,8 @@ _REFUSE = "Do not use this signature; get it again from its author."
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 #: All that a scikit-learn pipeline of ours is made of. Skops trusts many more types by itself; a file that holds any
-#: other than these was not made by ``nsclc-response train``.
+#: other than these was not made by ``nsclc-response train``. scikit-learn's trees and support vectors are not among
+#: them: they are C structures that nobody checks; :mod:`models` holds the same as arrays.
 TRUSTED_TYPES = frozenset(
     {
         "builtins.dict",
@@ -43,6 +44,12 @@ TRUSTED_TYPES = frozenset(
         "sklearn.feature_selection._from_model.SelectFromModel",
         "sklearn.feature_selection._variance_threshold.VarianceThreshold",
         "sklearn.linear_model._logistic.LogisticRegression",
+        "NSCLCResponseLib.core.models.Pick",
+        "NSCLCResponseLib.core.models.Projection",
+        "NSCLCResponseLib.core.models.Linear",
+        "NSCLCResponseLib.core.models.TreeEnsemble",
+        "NSCLCResponseLib.core.models.KernelMachine",
+        "NSCLCResponseLib.core.models.Stack",
     }
 )
 _TRUSTED_LOADERS = frozenset(
@@ -140,7 +147,7 @@ def _check_node(node: dict[str, Any], name: str) -> None:
         raise SignatureError(
             f"{name} holds an object of the type {kind} ({loader}), which this program does not trust.", _REFUSE
         )
-    if loader == "ObjectNode" and not kind.startswith("sklearn."):
+    if loader == "ObjectNode" and not kind.startswith(("sklearn.", "NSCLCResponseLib.core.models.")):
         raise SignatureError(f"{name} describes a {kind} in a way that this program does not trust.", _REFUSE)
 
 

@@ -134,6 +134,7 @@ def _feature_part(part: Mapping[str, Any], files: Mapping[str, bytes], reference
         raise SignatureError(f"reference.npz lacks the training quantiles of {name}.", _AGAIN) from error
     if quantiles.shape != (len(features), 101) or getattr(pipeline, "n_features_in_", None) != len(features):
         raise SignatureError(f"{part['model']} and signature.json disagree on the features of {name}.", _AGAIN)
+    _try_out(pipeline, len(features), part["model"])
     return FeaturePart(
         name=name,
         kind=part["kind"],
@@ -145,6 +146,18 @@ def _feature_part(part: Mapping[str, Any], files: Mapping[str, bytes], reference
         quantiles=quantiles,
         means=means,
     )
+
+
+def _try_out(pipeline: Any, features: int, name: str) -> None:
+    """Run the pipeline on a patient without any value, so that one that is put together wrongly is found here."""
+    import numpy as np
+
+    try:
+        value = np.asarray(pipeline.decision_function(np.full((1, features), np.nan)), dtype=float)
+    except (TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
+        raise SignatureError(f"The model in {name} cannot be used: {error}.", _AGAIN) from error
+    if value.shape != (1,) or not np.isfinite(value).all():
+        raise SignatureError(f"The model in {name} gives no number.", _AGAIN)
 
 
 def _network_part(part: Mapping[str, Any], files: Mapping[str, bytes]) -> NetworkPart:

@@ -47,6 +47,11 @@ def fit_table(x: np.ndarray, y: np.ndarray, fit: TableFit, seed: int) -> tuple[A
     """
     from sklearn.model_selection import StratifiedKFold
 
+    if (fit.selector, fit.model, fit.ranks) != ("anova", "logistic", True):
+        from .table_fit import fit_any
+        from .table_models import Target
+
+        return fit_any(x, Target(y), fit, seed)
     smallest = int(min(y.sum(), len(y) - y.sum()))
     folds = StratifiedKFold(max(2, min(fit.inner_folds, smallest)), shuffle=True, random_state=seed)
     grid = [(keep, strength) for keep in sorted({min(k, x.shape[1]) for k in fit.keep}) for strength in fit.strengths]
@@ -76,6 +81,56 @@ def _losses(
         logit = tail.decision_function(outside)
         losses.append(float(np.sum(np.logaddexp(0, logit) - y[test] * logit)))
     return losses
+
+
+def fit_survival_table(
+    x: np.ndarray, time: np.ndarray, event: np.ndarray, fit: TableFit, seed: int
+) -> tuple[Any, dict[str, Any]]:
+    """A fitted pipeline and what inner cross-validation chose; its ``decision_function`` is minus the log hazard.
+
+    :param x: (patients, features), NaN where a value is missing.
+    :param time: (patients,) months to the event or to the last visit. :param event: (patients,) of bool.
+    """
+    from .table_fit import fit_any
+    from .table_models import Target
+
+    return fit_any(x, Target(event.astype(int), time, event.astype(bool)), fit.for_survival(), seed)
+
+
+_SELECTOR_WORDS = {
+    "none": "all features",
+    "anova": "the k features with the largest ANOVA F (of a time to an event: the largest Cox score test)",
+    "lasso": "the first k features on the path of an L1 penalty",
+    "rfe": "k features by recursive elimination",
+    "mrmr": "k features of largest relevance over redundancy (mRMR)",
+    "mutual_information": "the k features with the largest mutual information",
+    "stability": "the k features that halves of the patients choose most often",
+    "pca": "k principal components",
+    "lasso+pca": "k principal components of the first features on the path of an L1 penalty",
+}
+_MODEL_WORDS = {
+    "logistic": "L2-penalised logistic regression",
+    "svm": "support vector machine with a Gaussian kernel",
+    "random_forest": "random forest",
+    "gradient_boosting": "gradient boosted trees",
+    "stacking": "logistic regression, random forest and boosted trees, stacked",
+    "cox": "Cox model with an elastic penalty",
+}
+
+
+def preprocessing_words(fit: TableFit, *, survival: bool = False) -> str:
+    """What happens to a table, in words for the signature."""
+    fit = fit.for_survival() if survival else fit
+    if (fit.selector, fit.model, fit.ranks) == ("anova", "logistic", True):
+        words = PREPROCESSING
+    else:
+        ranks = "rank among the training patients (0 to 1); " if fit.ranks else ""
+        measure = "partial likelihood" if survival else "log-loss"
+        words = (
+            f"median imputation; {ranks}standardisation; {_SELECTOR_WORDS[fit.selector]}; {_MODEL_WORDS[fit.model]};"
+            f" k and the model's parameters by the {measure} of inner cross-validation"
+        )
+    return f"ComBat between centres; {words}" if fit.harmonise else words
 
 
 def training_statistics(pipeline: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
