@@ -23,9 +23,10 @@ review:
 	@[ -d $(DEMO)/patient ] || $(BIN)/nsclc-response phantom --patients 1 --seed 7 --out $(DEMO)/patient
 	@$(BIN)/nsclc-response review $(DEMO)/patient/patients/sim-0001
 
-test:
+test:  # two processes side by side, then what measures time, alone
 	@$(PYTHON) .ci/setup.py test
-	@$(BIN)/python -m pytest
+	@failed=0; $(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" || failed=$$?; \
+	    $(BIN)/python -m pytest -m alone && exit $$failed
 
 bench:
 	@$(PYTHON) .ci/setup.py test

@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "monai", "radiomics", "sklearn", "pandas", "matplotlib", "captum", "lifelines", "highdicom")
 BUDGET_SECONDS = 1.0
 
+pytestmark = pytest.mark.alone
+
 _HELP = "import sys; sys.argv = ['nsclc-response', '--help']; from NSCLCResponseLib.cli.main import main; main()"
 # Panels are imported by the application, which has qt, slicer, vtk, numpy and SimpleITK already.
 _PANELS = """

@@ -18,6 +18,8 @@ from support.cli import command
 
 SECONDS_TO_DIE = 2.0
 
+pytestmark = pytest.mark.alone
+
 
 def predict_arguments(patient: Path, out: Path) -> dict[str, object]:
     return {"ct": str(patient / "ct.nii.gz"), "mask": str(patient / "mask.nii.gz"), "out": str(out)}
