@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .radiomics import RadiomicsSettings
 
+_RECORD = 2  # changes with what is kept of a patient
 IMAGE_PARTS = ("radiomics_ct", "radiomics_pet", "cnn")
 SETTINGS_OF = {"radiomics_ct": "signature-ct", "radiomics_pet": "signature-pet"}
 
@@ -35,7 +36,13 @@ class TrainingData:
     :param groups: (patients,) names; folds never part one.
     :param features: part → (names, (patients, features)).
     :param patches: (patients, channels, z, y, x) float32 or ``None``; zeros for a patient without images.
+    :param outcome: (patients,) of 0 and 1; with a time also -1 where a patient was censored before the endpoint's
+        months.
     :param has_patch: (patients,). :param has_pet: (patients,).
+    :param time: (patients,) months to the event or to the last visit; ``None`` when the endpoint is a response or a
+        durable benefit. :param event: (patients,) of bool, with ``time``. :param months: for which a probability is
+        given.
+    :param facts: of each patient's images, see :mod:`image_facts`; empty without images.
     """
 
     patients: list[str]
@@ -46,6 +53,15 @@ class TrainingData:
     has_patch: np.ndarray
     has_pet: np.ndarray
     problems: dict[str, str] = field(default_factory=dict)
+    time: np.ndarray | None = None
+    event: np.ndarray | None = None
+    months: float = 0.0
+    facts: list[dict[str, float | None]] = field(default_factory=list)
+
+    @property
+    def is_survival(self) -> bool:
+        """Whether parts are fitted to a time to an event."""
+        return self.time is not None
 
     def available(self, part: str) -> np.ndarray:
         """(patients,) who have what the part needs."""
@@ -60,6 +76,7 @@ class _Measured:
     patch: Path | None
     has_pet: bool
     problem: str = ""
+    facts: dict[str, float | None] = field(default_factory=dict)
 
 
 def collect(
@@ -79,29 +96,34 @@ def collect(
     import numpy as np
 
     patients = cohort.with_outcome().patients
-    plan = _Plan(parts, _load_all(settings, parts), patch, work / "patients")
+    plan = _Plan(parts, _load_all(settings, parts), patch, work / "patients", cohort.roles.aggregate)
     measured = []
     for index, patient in enumerate(patients):
         progress.report(index / max(len(patients), 1), f"Measuring {len(patients)} patients")
         measured.append(_measure(patient, plan))
         if measured[-1].problem:
             progress.warn(f"{patient.name} takes part without images: {measured[-1].problem}")
-    outcome = np.array([p.outcome for p in patients], dtype=int)
-    if len(set(outcome.tolist())) < 2:
+    outcome = np.array([-1 if p.outcome is None else p.outcome for p in patients], dtype=int)
+    if len(set(outcome.tolist()) - {-1}) < 2:
         raise CohortError(
             f"The cohort {cohort.name} has {len(patients)} patients with a known outcome, all the same.",
             "Training needs responders and non-responders.",
         )
+    timed = cohort.roles.endpoint.kind == "survival"
     patches = _stack([m.patch for m in measured], patch) if "cnn" in parts else None
     return TrainingData(
         patients=[p.name for p in patients],
         centers=[p.center for p in patients],
         outcome=outcome,
-        features=_feature_tables(patients, measured, parts),
+        features=_feature_tables(patients, measured, parts, cohort.roles.aggregate),
         patches=patches,
         has_patch=np.array([m.patch is not None for m in measured]),
         has_pet=np.array([m.has_pet for m in measured]),
+        time=np.array([p.time for p in patients]) if timed else None,
+        event=np.array([p.event for p in patients], dtype=bool) if timed else None,
+        months=cohort.roles.endpoint.months,
         problems={p.name: m.problem for p, m in zip(patients, measured, strict=True) if m.problem},
+        facts=[m.facts for m in measured],
     )
 
 
@@ -113,10 +135,13 @@ class _Plan:
     settings: Mapping[str, RadiomicsSettings]
     patch: PatchSpec
     folder: Path
+    aggregate: str
 
     def key(self, patient: str, lesions: list[Lesion]) -> str:
         """Changes whenever an image, a settings file or the patch changes, not when the cohort's folder is moved."""
-        digest = hashlib.sha256(json.dumps([patient, self.patch.to_json(), sorted(self.parts)]).encode())
+        digest = hashlib.sha256(
+            json.dumps([_RECORD, patient, self.patch.to_json(), sorted(self.parts), self.aggregate]).encode()
+        )
         for name in sorted(self.settings):
             digest.update(self.settings[name].sha256.encode())
         for lesion in lesions:
@@ -134,7 +159,7 @@ def _load_all(settings: Mapping[str, Path], parts: tuple[str, ...]) -> dict[str,
 
 
 def _feature_tables(
-    patients: tuple[Patient, ...], measured: list[_Measured], parts: tuple[str, ...]
+    patients: tuple[Patient, ...], measured: list[_Measured], parts: tuple[str, ...], aggregate: str
 ) -> dict[str, tuple[list[str], np.ndarray]]:
     import numpy as np
 
@@ -143,9 +168,14 @@ def _feature_tables(
         if part == "cnn":
             continue
         prefix = part.removeprefix("radiomics_") + "_"
-        rows = [p.clinical for p in patients] if part == "clinical" else [m.values for m in measured]
-        found = {name: None for row in rows for name in row if part == "clinical" or name.startswith(prefix)}
-        names = sorted(found)
+        if part == "clinical":
+            rows = [p.clinical for p in patients]
+        elif part == "radiomics_table":
+            rows = [aggregate_lesions([(x.volume, x.features) for x in p.lesions], aggregate) for p in patients]
+        else:
+            own = [m.values for m in measured]
+            rows = [{name: value for name, value in values.items() if name.startswith(prefix)} for values in own]
+        names = sorted({name for row in rows for name in row})
         if names:
             tables[part] = (names, np.array([[row.get(name, np.nan) for name in names] for row in rows]))
     return tables
@@ -171,35 +201,79 @@ def _measure(patient: Patient, plan: _Plan) -> _Measured:
         with staged_file(kept.with_suffix(".json")) as aside:
             aside.write_text(json.dumps(record), encoding="utf-8")
     record = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
-    return _Measured(record["values"], kept.with_suffix(".npy") if record["patch"] else None, record["has_pet"])
+    patch = kept.with_suffix(".npy") if record["patch"] else None
+    return _Measured(record["values"], patch, record["has_pet"], facts=record["facts"])
 
 
 def _measure_images(patient: Patient, lesions: list[Lesion], plan: _Plan, kept: Path) -> dict[str, Any]:
-    """The largest lesion stands for the patient."""
+    """Features of the lesions by the roles' way of aggregating; the patch is of the largest."""
     import numpy as np
 
-    from .radiomics import extract_features
+    from .image_facts import measure_facts
 
     case = _largest(patient, lesions)
+    if plan.aggregate == "largest":
+        values = _image_features(case, plan)
+    else:
+        cases = (_read(patient, lesion) for lesion in lesions)
+        measured = [(_volume_ml(one.mask.image), _image_features(one, plan)) for one in cases]
+        values = aggregate_lesions(measured, plan.aggregate)
+    if "cnn" in plan.parts:
+        pet = case.pet.image if case.pet else None
+        with staged_file(kept.with_suffix(".npy")) as aside:
+            np.save(aside, cut_patch(case.ct.image, pet, case.mask.image, plan.patch))
+    record = {"patient": patient.name, "values": values, "patch": "cnn" in plan.parts, "has_pet": case.pet is not None}
+    return {**record, "facts": measure_facts(case.ct.image, case.mask.image).to_json()}
+
+
+def _image_features(case: Any, plan: _Plan) -> dict[str, float]:
+    from .radiomics import extract_features
+
     values: dict[str, float] = {}
     for part, settings in plan.settings.items():
         loaded = case.ct if part == "radiomics_ct" else case.pet
         if loaded is not None:
             prefix = part.removeprefix("radiomics_")
             values.update(extract_features(loaded.image, case.mask.image, settings, prefix=prefix).values)
-    if "cnn" in plan.parts:
-        pet = case.pet.image if case.pet else None
-        with staged_file(kept.with_suffix(".npy")) as aside:
-            np.save(aside, cut_patch(case.ct.image, pet, case.mask.image, plan.patch))
-    return {"patient": patient.name, "values": values, "patch": "cnn" in plan.parts, "has_pet": case.pet is not None}
+    return values
+
+
+def aggregate_lesions(lesions: Sequence[tuple[float, Mapping[str, float]]], how: str) -> dict[str, float]:
+    """One patient's features from those of the lesions.
+
+    :param lesions: volume and features of each. :param how: ``largest``, ``volume_weighted_mean`` or ``max``.
+    :raises CohortError: there are several lesions, and a volume that is needed is missing.
+    """
+    import numpy as np
+
+    if len(lesions) == 1:
+        return dict(lesions[0][1])
+    volumes = np.array([volume for volume, _ in lesions], dtype=float)
+    if how != "max" and not (np.isfinite(volumes).all() and (volumes > 0).all()):
+        raise CohortError(
+            f"Several lesions of a patient cannot become one by '{how}', since not all of them have a volume.",
+            "Name the column with 'volume:' in the roles file, or write 'aggregate: max'.",
+        )
+    if how == "largest":
+        return dict(lesions[int(np.argmax(volumes))][1])
+    found = {}
+    for name in dict.fromkeys(name for _, features in lesions for name in features):
+        here = [i for i, (_, features) in enumerate(lesions) if name in features]
+        values = np.array([lesions[i][1][name] for i in here])
+        found[name] = float(values.max() if how == "max" else np.average(values, weights=volumes[here]))
+    return found
+
+
+def _read(patient: Patient, lesion: Lesion) -> Any:
+    from NSCLCResponseSegmentLib.core.reading import read_case
+
+    return read_case(ct=lesion.ct, pet=lesion.pet, mask=lesion.mask, roi=lesion.roi, patient_id=patient.name)
 
 
 def _largest(patient: Patient, lesions: list[Lesion]) -> Any:
-    from NSCLCResponseSegmentLib.core.reading import read_case
-
     best, best_volume = None, -1.0
     for lesion in lesions:
-        case = read_case(ct=lesion.ct, pet=lesion.pet, mask=lesion.mask, roi=lesion.roi, patient_id=patient.name)
+        case = _read(patient, lesion)
         volume = _volume_ml(case.mask.image)
         if volume > best_volume:
             best, best_volume = case, volume

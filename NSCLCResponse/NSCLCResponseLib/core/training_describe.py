@@ -17,6 +17,7 @@ from .signature_io import SIGNATURE_SCHEMA
 from .training import Trained
 from .training_network import PREPROCESSING as NETWORK_PREPROCESSING
 from .training_network import network_spec
+from .training_reference import reference_arrays
 from .training_tables import PREPROCESSING as TABLE_PREPROCESSING
 from .training_tables import feature_unit, training_statistics
 
@@ -50,7 +51,7 @@ def build(
     files: dict[str, bytes] = {}
     reference: dict[str, np.ndarray] = {}
     parts = [_part(name, trained, preset, settings, files, reference) for name in trained.fits]
-    files["reference.npz"] = save_arrays(reference)
+    files["reference.npz"] = save_arrays({**reference, **reference_arrays(trained)})
     files["metrics.json"] = (json.dumps({"performance": trained.performance}, indent=1) + "\n").encode()
     return _description(trained, cohort, preset, naming, parts), files
 
