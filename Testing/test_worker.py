@@ -101,8 +101,8 @@ def test_interrupting_the_command_ends_its_worker(a_simulated_patient: Path, tmp
     tree = tree_of(process.pid)
     assert len(tree) >= 3, "command, supervisor and inner process"
     process.send_signal(how)
-    code = process.wait(timeout=SECONDS_TO_DIE)
     assert_all_gone(tree[1:], SECONDS_TO_DIE)
+    code = process.wait(timeout=10)
     assert_nothing_left(tmp_path / "out")
     if how is not signal.SIGKILL:
         assert code == 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +14,24 @@ from NSCLCResponseSegmentLib.core.progress import Progress
 
 _BAR_WIDTH = 24
 _PLAIN_LINE_EVERY_SECONDS = 10.0
+_interrupted: list[int] = []  # signals that came
+
+
+def listen_for_interrupts() -> None:
+    """Ctrl-C, and SIGTERM (a batch system's way to cancel), end the command.
+
+    Python loses a KeyboardInterrupt that falls into a callback of its own, such as one of an import; therefore the next
+    report of progress raises it again.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has told us to ignore it
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    del frame
+    _interrupted.append(signum)
+    raise KeyboardInterrupt
 
 
 class ConsoleProgress:
@@ -33,6 +52,8 @@ class ConsoleProgress:
         return f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left"
 
     def _draw(self, value: float, text: str) -> None:
+        if _interrupted:
+            raise KeyboardInterrupt
         if not self._is_terminal:
             now = time.monotonic()
             last_text, last_time = self._last_plain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 
 from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponseError
@@ -11,6 +10,7 @@ from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponse
 from .. import __version__
 from . import batch, cohort, phantom, predict, radiomics, review, segment, suv, train
 from .arguments import join_points
+from .console import listen_for_interrupts
 
 COMMANDS = (predict, batch, segment, radiomics, suv, cohort, train, phantom, review)
 
@@ -30,14 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _interrupt(signum: int, frame: object) -> None:
-    del signum, frame
-    raise KeyboardInterrupt
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code (0 done, 1 defect or dead worker, 2 bad input, 130 cancelled)."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's way to cancel
+    listen_for_interrupts()
     args = build_parser().parse_args(join_points(list(sys.argv[1:] if argv is None else argv)))
     try:
         return args.run(args)
