@@ -8,7 +8,9 @@ import sys
 from .arguments import absolute
 from .console import run_with_bar
 
-_PARTS = ("radiomics_ct", "radiomics_pet", "cnn", "clinical")
+_PARTS = ("radiomics_ct", "radiomics_pet", "radiomics_table", "cnn", "clinical")
+_SELECTORS = "none, anova, lasso, rfe, mrmr, mutual_information, stability, pca, lasso+pca"
+_MODELS = "logistic, svm, random_forest, gradient_boosting, stacking; of a time to an event: cox, gradient_boosting"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -19,7 +21,30 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--roles", required=True, type=absolute, metavar="YAML", help="what the table's columns mean")
     parser.add_argument("--holdout", type=absolute, metavar="TABLE", help="further patients that only judge the result")
-    parser.add_argument("--preset", default="default", help="how to train (default: default)")
+    parser.add_argument(
+        "--preset", default="default", help="default, or kothinti2025 for that paper's protocol (default: default)"
+    )
+    parser.add_argument("--selector", metavar="NAME", help=f"of features (default: the preset's): {_SELECTORS}")
+    parser.add_argument(
+        "--model", metavar="NAME", help=f"of the parts but the 3D-CNN (default: the preset's): {_MODELS}"
+    )
+    parser.add_argument(
+        "--icc", type=absolute, metavar="CSV", help="table of 'radiomics --perturb': use only robust features"
+    )
+    parser.add_argument(
+        "--icc-min", type=float, metavar="X", help="least lower end of the ICC's 95 %% interval (default: 0.75)"
+    )
+    parser.add_argument(
+        "--harmonise", choices=("combat",), help="take differences between centres out of radiomics, within folds"
+    )
+    parser.add_argument(
+        "--reference", metavar="CENTRE", help="centre that --harmonise leaves as it is; unknown centres count as it"
+    )
+    parser.add_argument(
+        "--despite-errors",
+        action="store_true",
+        help="train although 'cohort check' finds errors; the signature says so",
+    )
     parser.add_argument(
         "--parts", nargs="+", choices=_PARTS, default=[], help="only these parts (default: all there is)"
     )
@@ -43,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     names = ("cohort", "roles", "holdout", "preset", "parts", "seed", "epochs", "folds", "ct_settings")
     more = ("pet_settings", "name", "version", "label", "out", "overwrite", "keep_work")
-    result = run_with_bar("train", {name: getattr(args, name) for name in (*names, *more)})
+    table = ("selector", "model", "icc", "icc_min", "harmonise", "reference", "despite_errors")
+    result = run_with_bar("train", {name: getattr(args, name) for name in (*names, *more, *table)})
     sys.stdout.write(result["summary"] + "\n")
     return 0

@@ -70,13 +70,40 @@ class FusionRule:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
 
 
+@dataclass(frozen=True)
+class Times:
+    """Times to an event, for fusion and calibration.
+
+    :param time: (patients,) months. :param event: (patients,) of bool. :param months: for which a probability is given.
+    :param counts: (patients,) inverse probability of censoring weights at ``months``.
+    """
+
+    time: np.ndarray
+    event: np.ndarray
+    months: float
+    counts: np.ndarray
+
+    @classmethod
+    def at(cls, time: np.ndarray, event: np.ndarray, months: float) -> Times:
+        """With the weights that follow."""
+        from .survival_fit import censoring_weights
+
+        return cls(time, event, months, censoring_weights(time, event, months))
+
+    def of(self, rows: np.ndarray) -> Times:
+        """Some of the patients, weighted among themselves."""
+        return Times.at(self.time[rows], self.event[rows], self.months)
+
+
 def choose_rule(rules: Sequence[FusionRule], available: set[str]) -> FusionRule | None:
     """The rule that uses most of the available columns, with PET before without; ``None`` when there is none at all."""
     fitting = [r for r in rules if set(r.columns) <= available]
     return max(fitting, key=lambda r: (len(r.parts), r.pet, r.patients), default=None)
 
 
-def fit_weights(logits: np.ndarray, outcome: np.ndarray, ridge: float = RIDGE) -> tuple[np.ndarray, float]:
+def fit_weights(
+    logits: np.ndarray, outcome: np.ndarray, ridge: float = RIDGE, counts: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
     """Weights (not below zero) and intercept of a logistic fusion with a small ridge.
 
     A negative weight would let a part argue against its own verdict, which nobody could explain; correlated parts
@@ -84,17 +111,19 @@ def fit_weights(logits: np.ndarray, outcome: np.ndarray, ridge: float = RIDGE) -
 
     :param logits: (patients, parts).
     :param outcome: (patients,) of 0 and 1.
+    :param counts: (patients,) how many patients each stands for; 1 without.
     """
     import numpy as np
     from scipy.optimize import minimize
 
     scale = np.maximum(logits.std(axis=0), 1e-9)
     x, y = logits / scale, outcome.astype(float)
+    weight = np.ones(len(y)) if counts is None else counts
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         z = x @ theta[:-1] + theta[-1]
-        value = np.sum(np.logaddexp(0, z) - y * z) + ridge * np.sum(theta[:-1] ** 2)
-        residual = _expit(z) - y
+        value = np.sum(weight * (np.logaddexp(0, z) - y * z)) + ridge * np.sum(theta[:-1] ** 2)
+        residual = weight * (_expit(z) - y)
         return value, np.append(x.T @ residual + 2 * ridge * theta[:-1], residual.sum())
 
     start = np.zeros(x.shape[1] + 1)
@@ -103,7 +132,7 @@ def fit_weights(logits: np.ndarray, outcome: np.ndarray, ridge: float = RIDGE) -
     return found[:-1] / scale, float(found[-1])
 
 
-def fit_platt(fused: np.ndarray, outcome: np.ndarray) -> tuple[float, float]:
+def fit_platt(fused: np.ndarray, outcome: np.ndarray, counts: np.ndarray | None = None) -> tuple[float, float]:
     """Slope and offset of Platt's calibration (Platt 1999) on out-of-fold logits.
 
     A slope below zero means that out of fold there is no signal; it is set to zero, so that everyone gets the rate of
@@ -111,7 +140,8 @@ def fit_platt(fused: np.ndarray, outcome: np.ndarray) -> tuple[float, float]:
     """
     import numpy as np
 
-    weights, offset = fit_weights(np.asarray(fused, dtype=float)[:, None], np.asarray(outcome), _NO_RIDGE)
+    values = np.asarray(fused, dtype=float)[:, None]
+    weights, offset = fit_weights(values, np.asarray(outcome), _NO_RIDGE, counts)
     return float(weights[0]), offset
 
 
@@ -120,12 +150,15 @@ def column(part: str, *, pet: bool) -> str:
     return f"{part}:no_pet" if part == "cnn" and not pet else part
 
 
-def fit_rules(table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.ndarray) -> list[FusionRule]:
+def fit_rules(
+    table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.ndarray, times: Times | None = None
+) -> list[FusionRule]:
     """One rule for each set of parts that enough patients have.
 
     :param table: column (see :func:`column`) → out-of-fold logits (patients,), NaN where a patient lacks it.
     :param outcome: (patients,) of 0 and 1.
     :param folds: (patients,) fold numbers; calibration uses weights fitted without the patient's fold.
+    :param times: for a time to an event; ``outcome`` then tells who was event-free at ``times.months``, −1 if unknown.
     """
     names = sorted({name.partition(":")[0] for name in table})
     rules = []
@@ -133,12 +166,18 @@ def fit_rules(table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.nd
         for size in range(1, len(names) + 1):
             for parts in combinations(names, size):
                 if pet == bool(PET_PARTS & set(parts)) or (not pet and set(parts) & PET_PARTS == {"cnn"}):
-                    rules.append(_fit_rule(parts, table, outcome, folds, pet=pet))
+                    rules.append(_fit_rule(parts, table, outcome, folds, times, pet=pet))
     return [rule for rule in rules if rule is not None]
 
 
 def _fit_rule(
-    parts: tuple[str, ...], table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.ndarray, *, pet: bool
+    parts: tuple[str, ...],
+    table: Mapping[str, np.ndarray],
+    outcome: np.ndarray,
+    folds: np.ndarray,
+    times: Times | None,
+    *,
+    pet: bool,
 ) -> FusionRule | None:
     import numpy as np
 
@@ -150,21 +189,36 @@ def _fit_rule(
     x, y, fold = logits[here], outcome[here], folds[here]
     if min(np.sum(y == 1), np.sum(y == 0)) < MIN_PER_CLASS:
         return None
-    weights, intercept = fit_weights(x, y)
-    slope, offset = fit_platt(cross_fitted(x, y, fold), y)
+    own = None if times is None else times.of(here)
+    weights, intercept = fit_fusion(x, y, own)
+    slope, offset = fit_platt(cross_fitted(x, y, fold, own), y, None if own is None else own.counts)
     return FusionRule(
         parts, pet, tuple(map(float, weights)), intercept, tuple(map(float, x.mean(axis=0))), slope, offset, len(y)
     )
 
 
-def cross_fitted(logits: np.ndarray, outcome: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def fit_fusion(logits: np.ndarray, outcome: np.ndarray, times: Times | None = None) -> tuple[np.ndarray, float]:
+    """Weights and intercept of the fusion: logistic for a response, Cox (no intercept) for a time to an event."""
+    import numpy as np
+
+    if times is None:
+        return fit_weights(logits, outcome)
+    from .survival_fit import fit_cox
+
+    scale = np.maximum(logits.std(axis=0), 1e-9)
+    centred = (logits - logits.mean(axis=0)) / scale
+    ridge = 2 * RIDGE / len(logits)
+    return fit_cox(-centred, times.time, times.event, ridge, 0.0, nonnegative=True) / scale, 0.0
+
+
+def cross_fitted(logits: np.ndarray, outcome: np.ndarray, folds: np.ndarray, times: Times | None = None) -> np.ndarray:
     """Fused logits, each from weights that did not see the patient's fold; (patients,)."""
     import numpy as np
 
     fused = np.zeros(len(outcome))
     for fold in np.unique(folds):
         train, test = folds != fold, folds == fold
-        weights, intercept = fit_weights(logits[train], outcome[train])
+        weights, intercept = fit_fusion(logits[train], outcome[train], None if times is None else times.of(train))
         fused[test] = logits[test] @ weights + intercept
     return fused
 

@@ -28,7 +28,8 @@ def signature_logits(signature: Signature, data: TrainingData) -> dict[str, np.n
         here = np.isfinite(x).any(axis=1)
         table[part.name] = np.full(count, np.nan)
         if here.any():
-            table[part.name][here] = part.pipeline.decision_function(x[here])
+            centers = [center for center, known in zip(data.centers, here, strict=True) if known]
+            table[part.name][here] = part.logits(x[here], centers)
     if signature.network_part is not None and data.patches is not None:
         for pet, here in ((False, data.has_patch), (True, data.has_patch & data.has_pet)):
             logits = np.full(count, np.nan)

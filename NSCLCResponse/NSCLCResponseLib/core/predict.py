@@ -64,8 +64,10 @@ def predict_case(case: Case, signature: Signature, progress: Progress = SILENT) 
         began = time.monotonic()
         if part.kind == "radiomics":
             _radiomics(part, case, signature, found, step)
-        else:
+        elif part.kind == "clinical":
             _clinical(part, case.clinical, found)
+        else:
+            found.unused[part.name] = "its features come with a table, not from images"
         found.timings[part.name] = time.monotonic() - began
     if signature.network_part is not None:
         progress.report((shares - 2) / shares, "Running the 3D-CNN")

@@ -50,11 +50,14 @@ TRUSTED_TYPES = frozenset(
         "NSCLCResponseLib.core.models.TreeEnsemble",
         "NSCLCResponseLib.core.models.KernelMachine",
         "NSCLCResponseLib.core.models.Stack",
+        "NSCLCResponseLib.core.clinical_steps.ClinicalScale",
+        "NSCLCResponseLib.core.clinical_steps.ConditionalMean",
     }
 )
 _TRUSTED_LOADERS = frozenset(
     {"DictNode", "ListNode", "TupleNode", "JsonNode", "TypeNode", "DTypeNode", "NdArrayNode", "ObjectNode"}
 )
+_OBJECTS = ("sklearn.", "NSCLCResponseLib.core.models.", "NSCLCResponseLib.core.clinical_steps.")
 _TRUSTED_FUNCTIONS = frozenset({"sklearn.feature_selection._univariate_selection.f_classif"})
 
 
@@ -147,7 +150,7 @@ def _check_node(node: dict[str, Any], name: str) -> None:
         raise SignatureError(
             f"{name} holds an object of the type {kind} ({loader}), which this program does not trust.", _REFUSE
         )
-    if loader == "ObjectNode" and not kind.startswith(("sklearn.", "NSCLCResponseLib.core.models.")):
+    if loader == "ObjectNode" and not kind.startswith(_OBJECTS):
         raise SignatureError(f"{name} describes a {kind} in a way that this program does not trust.", _REFUSE)
 
 

@@ -5,7 +5,7 @@ Nothing here reads files; :mod:`signature_io` opens a folder and :mod:`signature
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .fusion import FusionRule
+    from .harmonise import ComBat
 
 
 @dataclass(frozen=True)
 class FeaturePart:
-    """A scikit-learn pipeline on named features; its last step is a linear classifier.
+    """A scikit-learn pipeline on named features; its last step is a classifier or a Cox model (see :mod:`models`).
 
-    :param name: ``radiomics_ct``, ``radiomics_pet`` or ``clinical``.
-    :param kind: ``radiomics`` or ``clinical``.
+    :param name: ``radiomics_ct``, ``radiomics_pet``, ``radiomics_table`` or ``clinical``.
+    :param kind: ``radiomics``, ``table`` (features that come with a table) or ``clinical``.
     :param image: ``ct`` or ``pet`` for radiomics, empty otherwise.
     :param features: names in the order of the pipeline's columns.
     :param units: name → unit, empty where there is none.
     :param settings: name of the PyRadiomics parameter file in the folder, empty for clinical parts.
     :param quantiles: (features, 101) training quantiles at 0, 1, … 100 %, for percentiles.
     :param means: (selected features,) training mean of what the classifier is given.
+    :param combat: harmonisation between centres, ``None`` without.
     """
 
     name: str
@@ -43,6 +45,7 @@ class FeaturePart:
     pipeline: Any
     quantiles: np.ndarray
     means: np.ndarray
+    combat: ComBat | None = None
 
     def row(self, values: Mapping[str, float]) -> np.ndarray:
         """(1, features), NaN where a value is missing; the pipeline imputes it as in training."""
@@ -58,24 +61,44 @@ class FeaturePart:
 
     def logit(self, values: Mapping[str, float]) -> float:
         """The part's own logit of response."""
-        return float(self.pipeline.decision_function(self.row(values))[0])
+        return float(self.logits(self.row(values))[0])
+
+    def logits(self, x: np.ndarray, centers: Sequence[str] | None = None) -> np.ndarray:
+        """(patients,) logits of (patients, features), NaN where a value is missing; for every kind of model.
+
+        :param centers: (patients,) names, for a part that is harmonised between centres.
+        :raises SignatureError: the part is harmonised, a centre is unknown, and there is no reference centre.
+        """
+        return self.pipeline.decision_function(self._harmonised(x, centers))
+
+    def _harmonised(self, x: np.ndarray, centers: Sequence[str] | None = None) -> np.ndarray:
+        return x if self.combat is None else self.combat.transform(x, centers)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the logit is a weighted sum of features, so that :meth:`contributions` are exact."""
+        has_names = all(hasattr(step, "get_support") for name, step in self.pipeline.steps if name == "select")
+        return has_names and hasattr(self.pipeline.steps[-1][1], "coef_")
 
     def contributions(self, values: Mapping[str, float]) -> list[FeatureContribution]:
         """Coefficient × (value − training mean) of each feature that the classifier uses, largest first.
 
+        Empty for a model that is not linear (:attr:`is_linear`), which needs Shapley values.
         They sum to the part's logit minus the logit of the training mean. A missing value contributes what the imputed
         one does, which for the median is close to nothing; its ``value`` is then the imputed one.
         """
         import numpy as np
 
-        row = self.row(values)
+        if not self.is_linear:
+            return []
+        row = given = self._harmonised(self.row(values))
         names = np.array(self.features, dtype=object)
         for _, step in self.pipeline.steps[:-1]:
             row = step.transform(row)
             if hasattr(step, "get_support"):
                 names = names[step.get_support()]
         shares = self.pipeline.steps[-1][1].coef_[0] * (row[0] - self.means)
-        imputed = dict(zip(self.features, self.pipeline.steps[0][1].transform(self.row(values))[0], strict=True))
+        imputed = dict(zip(self.features, self.pipeline.steps[0][1].transform(given)[0], strict=True))
         found = [
             FeatureContribution(
                 self.name, name, float(imputed[name]), self.units.get(name, ""), self.percentile(name, values), float(c)

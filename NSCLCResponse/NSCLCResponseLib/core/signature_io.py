@@ -14,6 +14,7 @@ from NSCLCResponseSegmentLib.core.resources import resource
 
 from .clinical import variables_from_json
 from .fusion import FusionRule
+from .harmonise import ComBat
 from .network import NetworkSpec, network_from_bytes
 from .patch import PatchSpec
 from .safe_files import load_arrays, load_pipeline
@@ -145,6 +146,7 @@ def _feature_part(part: Mapping[str, Any], files: Mapping[str, bytes], reference
         pipeline=pipeline,
         quantiles=quantiles,
         means=means,
+        combat=ComBat.from_arrays(f"combat.{name}", reference, len(features)),
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .evaluation import Interval
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -152,3 +154,19 @@ def concordance(score: np.ndarray, time: np.ndarray, event: np.ndarray) -> float
     from lifelines.utils import concordance_index
 
     return float(concordance_index(time, score, event))
+
+
+def c_index_interval(
+    score: np.ndarray, time: np.ndarray, event: np.ndarray, seed: int = 0, repeats: int = 200
+) -> Interval:
+    """Harrell's C with a 95 % percentile bootstrap interval over patients."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(repeats):
+        rows = random.integers(0, len(time), len(time))
+        if event[rows].any():
+            values.append(concordance(score[rows], time[rows], event[rows]))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(concordance(score, time, event), float(low), float(high))

@@ -16,8 +16,10 @@ from NSCLCResponseSegmentLib.core.errors import CohortError
 from NSCLCResponseSegmentLib.core.progress import Progress
 
 from .evaluation import measure, youden_threshold
-from .fusion import MIN_PER_CLASS, FusionRule, choose_rule, fit_rules
+from .fusion import MIN_PER_CLASS, FusionRule, Times, choose_rule, fit_rules
 from .presets import Preset
+from .survival_fit import c_index_interval
+from .training_compare import Compared, compare
 from .training_data import TrainingData
 from .training_fits import Fit, Fitter, LeftOut, left_out_sets, patient_folds
 
@@ -38,6 +40,7 @@ class Trained:
     :param probability: (patients,) nested out-of-fold probability from what each patient has.
     :param positive: (patients,) whether it reached the threshold of its fold's training side.
     :param performance: JSON-ready, first of all available parts, then by set of parts.
+    :param comparison: other models on all radiomics together, see :mod:`training_compare`.
     """
 
     data: TrainingData
@@ -49,10 +52,21 @@ class Trained:
     probability: np.ndarray
     positive: np.ndarray
     performance: list[dict[str, Any]] = field(default_factory=list)
+    comparison: dict[str, Compared] = field(default_factory=dict)
+
+    @property
+    def times(self) -> Times | None:
+        """For a time to an event."""
+        return times_of(self.data)
+
+
+def times_of(data: TrainingData) -> Times | None:
+    """What fusion and calibration need of a time to an event; ``None`` for another endpoint."""
+    return Times.at(data.time, data.event, data.months) if data.is_survival else None
 
 
 def train(data: TrainingData, preset: Preset, work: Path, progress: Progress) -> Trained:
-    """Train and validate; the outcome must be binary.
+    """Train and validate.
 
     :param work: keeps finished fits, so that a rerun goes on.
     :raises CohortError: too few patients for the cross-validation.
@@ -61,25 +75,28 @@ def train(data: TrainingData, preset: Preset, work: Path, progress: Progress) ->
 
     _require_enough(data, preset)
     folds = patient_folds(data.outcome, preset.folds, preset.seed)
-    fits = _fit_all(Fitter(data, folds, preset, work), left_out_sets(preset.folds, nested=preset.nested), progress)
+    step = progress.part(0.0, 0.9 if preset.compare else 1.0)
+    fits = _fit_all(Fitter(data, folds, preset, work), left_out_sets(preset.folds, nested=preset.nested), step)
     oof = _table(fits, folds, np.unique(folds), always=frozenset())
-    rules = fit_rules(oof, data.outcome, folds)
+    rules = fit_rules(oof, data.outcome, folds, times_of(data))
     if not rules:
         raise CohortError(
             "No part of the signature has enough patients.", f"{2 * MIN_PER_CLASS} at the least are needed."
         )
     probability = apply_rules(rules, oof)
-    known = np.isfinite(probability)
+    known = np.isfinite(probability) & (data.outcome >= 0)
     threshold = youden_threshold(data.outcome[known], probability[known])
     final = {part: fit for (part, left_out), fit in fits.items() if not left_out}
     trained = Trained(data, folds, final, rules, threshold, oof, probability, np.zeros(len(folds), dtype=bool))
     _validate(trained, fits, preset)
+    if preset.compare and not data.is_survival:
+        trained.comparison = compare(data, folds, preset, work, progress.part(0.9, 1.0))
     return trained
 
 
 def _require_enough(data: TrainingData, preset: Preset) -> None:
     needed = max(2 * preset.folds, MIN_PER_CLASS)
-    smaller = int(min(data.outcome.sum(), len(data.outcome) - data.outcome.sum()))
+    smaller = int(min((data.outcome == 1).sum(), (data.outcome == 0).sum()))
     if smaller < needed:
         raise CohortError(
             f"The cohort has only {smaller} patients of the rarer outcome; {preset.folds}-fold cross-validation needs"
@@ -150,9 +167,10 @@ def _validate(trained: Trained, fits: Mapping[tuple[str, LeftOut], Fit], preset:
         always = frozenset([int(fold)]) if preset.nested else frozenset()
         rows, test = folds != fold, folds == fold
         table = {name: column[rows] for name, column in _table(fits, folds, inner, always).items()}
-        rules = fit_rules(table, outcome[rows], folds[rows])
+        times = None if trained.times is None else trained.times.of(rows)
+        rules = fit_rules(table, outcome[rows], folds[rows], times)
         inside = apply_rules(rules, table)
-        known = np.isfinite(inside)
+        known = np.isfinite(inside) & (outcome[rows] >= 0)
         threshold = youden_threshold(outcome[rows][known], inside[known])
         held_out = {name: column[test] for name, column in trained.oof.items()}
         trained.probability[test] = apply_rules(rules, held_out)
@@ -175,19 +193,32 @@ def performance_of(
 
     outcome = trained.data.outcome
     entries = []
-    known = np.isfinite(trained.probability)
     everything = {
         "cohort": cohort,
         "parts": sorted(trained.fits),
         "pet": bool((trained.data.has_pet & trained.data.has_patch).any()),
         "note": "each patient with what there is",
-        **measure(outcome[known], trained.probability[known], trained.positive[known], seed),
+        **_measured(trained, trained.probability, trained.positive, seed),
     }
     entries.append(everything)
     for rule in trained.rules:
         probability, positive = by_rule.get((rule.parts, rule.pet), (np.full(len(outcome), np.nan), None))
         known = np.isfinite(probability)
-        if known.any() and len(set(outcome[known].tolist())) == 2:
-            measured = measure(outcome[known], probability[known], positive[known], seed)
+        if len(set(outcome[known].tolist()) - {-1}) == 2:
+            measured = _measured(trained, probability, positive, seed)
             entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **measured})
     return entries
+
+
+def _measured(trained: Trained, probability: np.ndarray, positive: np.ndarray, seed: int) -> dict[str, Any]:
+    """Of the patients with a probability; of a time to an event also the C-index, with those censored early."""
+    import numpy as np
+
+    data = trained.data
+    known = np.isfinite(probability) & (data.outcome >= 0)
+    measured = measure(data.outcome[known], probability[known], positive[known], seed)
+    if data.is_survival:
+        here = np.isfinite(probability)
+        interval = c_index_interval(probability[here], data.time[here], data.event[here], seed)
+        measured["c_index"] = interval.to_json()
+    return measured

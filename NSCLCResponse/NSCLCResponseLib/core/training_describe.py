@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .clinical import variable
-from .cohort import Cohort
+from .clinical_fit import part_words
+from .cohort import Cohort, cohort_variable
 from .presets import Preset
 from .result import software_versions
 from .safe_files import save_arrays
 from .signature_io import SIGNATURE_SCHEMA
 from .training import Trained
+from .training_data import IMAGE_PARTS
 from .training_network import PREPROCESSING as NETWORK_PREPROCESSING
 from .training_network import network_spec
 from .training_reference import reference_arrays
-from .training_tables import PREPROCESSING as TABLE_PREPROCESSING
 from .training_tables import feature_unit, training_statistics
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def default_label(cohort: Cohort, patients: int) -> str:
     if cohort.roles.simulated:
         return SIMULATED_LABEL
     return f"Trained on {patients} patients of the cohort {cohort.name}; not validated on patients of other hospitals."
+
+
+def label(naming: Naming, cohort: Cohort, patients: int) -> str:
+    """The given sentence or the default one; of simulated patients it always says that they are."""
+    if naming.label and cohort.roles.simulated and "simulated" not in naming.label.lower():
+        return f"{SIMULATED_LABEL} {naming.label}"
+    return naming.label or default_label(cohort, patients)
 
 
 def build(
@@ -74,18 +82,24 @@ def _part(
     files[f"{name}.skops"] = fit.model_bytes
     names, values = trained.data.features[name]
     here = trained.data.available(name)
-    reference[f"{name}.quantiles"], reference[f"{name}.means"] = training_statistics(fit.model, values[here])
-    clinical = name == "clinical"
-    units = [variable(n).unit if clinical else feature_unit(n) for n in names]
+    harmonised = values[here]
+    if fit.combat is not None:
+        reference |= fit.combat.to_arrays(f"combat.{name}")
+        centers = [center for center, used in zip(trained.data.centers, here, strict=True) if used]
+        harmonised = fit.combat.transform(values[here], centers)
+    quantiles, means = training_statistics(fit.model, values[here], harmonised)
+    reference |= {f"{name}.quantiles": quantiles, f"{name}.means": means}
+    kind = {"clinical": "clinical", "radiomics_table": "table"}.get(name, "radiomics")
+    units = [variable(n).unit if kind == "clinical" else feature_unit(n) for n in names]
     part: dict[str, Any] = {
         "name": name,
-        "kind": "clinical" if clinical else "radiomics",
+        "kind": kind,
         "model": f"{name}.skops",
         "features": [{"name": n, "unit": u} for n, u in zip(names, units, strict=True)],
-        "preprocessing": TABLE_PREPROCESSING,
+        "preprocessing": part_words(name, preset.table, survival=trained.data.is_survival),
         "chosen": fit.chosen,
     }
-    if not clinical:
+    if kind == "radiomics":
         files[f"{name}.yaml"] = settings[name].read_bytes()
         part |= {"image": name.removeprefix("radiomics_"), "settings": f"{name}.yaml"}
     return part
@@ -96,20 +110,20 @@ def _description(
 ) -> dict[str, Any]:
     data = trained.data
     names = set(trained.fits)
-    images = bool(names - {"clinical"})
+    images = bool(names & set(IMAGE_PARTS))
     clinical = trained.data.features["clinical"][0] if "clinical" in names else []
     endpoint = cohort.roles.endpoint
     return {
         "schema": SIGNATURE_SCHEMA,
         "name": naming.name,
         "version": naming.version,
-        "label": naming.label or default_label(cohort, len(data.patients)),
+        "label": label(naming, cohort, len(data.patients)),
         "endpoint": {"name": endpoint.column or endpoint.time, "kind": endpoint.kind, "text": endpoint.text},
         "inputs": {
             "ct": "required" if images else "unused",
             "pet": "optional" if data.has_pet.any() else "unused",
             "mask": "required" if images else "unused",
-            "clinical": [variable(name).to_json() for name in clinical],
+            "clinical": [cohort_variable(cohort.roles, name).to_json() for name in clinical],
         },
         "parts": parts,
         "fusion": {
@@ -133,7 +147,7 @@ def _training(trained: Trained, cohort: Cohort, preset: Preset) -> dict[str, Any
     return {
         "cohort": cohort.name + (" (simulated)" if cohort.roles.simulated else ""),
         "patients": len(data.patients),
-        "events": int(data.outcome.sum()),
+        "events": int((data.outcome == 1).sum()),
         "patients_with": {**counts, "pet": int(data.has_pet.sum())},
         "centers": sorted({center for center in data.centers if center}),
         "preset": preset.name,
@@ -144,7 +158,12 @@ def _training(trained: Trained, cohort: Cohort, preset: Preset) -> dict[str, Any
 
 
 def _limits(cohort: Cohort) -> list[str]:
-    limits = ["Of several lesions only the largest is measured."]
+    ways = {
+        "largest": "Of several lesions only the largest is measured.",
+        "volume_weighted_mean": "Features are the mean over a patient's lesions, weighted by volume.",
+        "max": "Features are the largest value over a patient's lesions.",
+    }
+    limits = [ways[cohort.roles.aggregate]]
     if cohort.roles.simulated:
         limits.insert(0, "Simulated patients only: no statement about real ones.")
     return limits

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 from NSCLCResponseSegmentLib.core.atomic import staged_file
 from NSCLCResponseSegmentLib.core.progress import Progress
 
+from .clinical_fit import fit_clinical, is_plain
 from .fusion import column
+from .harmonise import ComBat, fit_combat
 from .network import network_from_bytes, weights_to_bytes
 from .presets import Preset
 from .safe_files import load_pipeline, save_pipeline
 from .training_data import TrainingData, patches_for
 from .training_network import network_logits, network_spec, train_network
-from .training_tables import fit_table
+from .training_tables import fit_survival_table, fit_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,13 +39,14 @@ class Fit:
     """One fitted part.
 
     :param logits: column → (patients,) logits of all patients, also of those it was trained on; NaN without the part.
-    :param chosen: what inner cross-validation chose.
+    :param chosen: what inner cross-validation chose. :param combat: harmonisation that the model's input had.
     """
 
     model: Any
     model_bytes: bytes
     logits: dict[str, np.ndarray]
     chosen: dict[str, Any]
+    combat: ComBat | None = None
 
 
 def patient_folds(outcome: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -97,8 +100,10 @@ class Fitter:
         options = self._preset.network if part == "cnn" else self._preset.table
         digest = hashlib.sha256(json.dumps([part, asdict(options), seed]).encode())
         table = self._data.patches if part == "cnn" else self._data.features[part][1]
-        for array in (rows, self._data.outcome, table):
-            digest.update(array.tobytes())
+        for array in (rows, self._data.outcome, table, self._data.time, self._data.event):
+            digest.update(b"" if array is None else array.tobytes())
+        if part != "cnn" and self._preset.table.harmonise:
+            digest.update(json.dumps(self._data.centers).encode())
         return f"{part}-{digest.hexdigest()[:20]}"
 
     def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
@@ -112,11 +117,11 @@ class Fitter:
     def _fit_table(self, part: str, rows: np.ndarray, seed: int, key: str, progress: Progress) -> Fit:
         import numpy as np
 
-        x = self._data.features[part][1]
+        combat, x = self._harmonised(part, rows)
         chosen_path = self._work / f"{key}.json"
 
         def make() -> bytes:
-            pipeline, chosen = fit_table(x[rows], self._data.outcome[rows], self._preset.table, seed)
+            pipeline, chosen = self._fitted_table(part, x, rows, seed)
             chosen_path.write_text(json.dumps(chosen), encoding="utf-8")
             return save_pipeline(pipeline)
 
@@ -126,7 +131,25 @@ class Fitter:
         logits = np.full(len(x), np.nan)
         here = self._data.available(part)
         logits[here] = pipeline.decision_function(x[here])
-        return Fit(pipeline, data, {part: logits}, json.loads(chosen_path.read_text(encoding="utf-8")))
+        return Fit(pipeline, data, {part: logits}, json.loads(chosen_path.read_text(encoding="utf-8")), combat)
+
+    def _fitted_table(self, part: str, x: np.ndarray, rows: np.ndarray, seed: int) -> tuple[Any, dict[str, Any]]:
+        data, options = self._data, self._preset.table
+        if data.is_survival:
+            return fit_survival_table(x[rows], data.time[rows], data.event[rows], options, seed)
+        if part == "clinical" and is_plain(options):
+            return fit_clinical(data.features[part][0], x[rows], data.outcome[rows], options, seed)
+        return fit_table(x[rows], data.outcome[rows], options, seed)
+
+    def _harmonised(self, part: str, rows: np.ndarray) -> tuple[ComBat | None, np.ndarray]:
+        """The part's features, moved between centres by what the training patients ``rows`` show."""
+        x = self._data.features[part][1]
+        if part == "clinical" or not self._preset.table.harmonise:
+            return None, x
+        centers = self._data.centers
+        inside = [center for center, used in zip(centers, rows, strict=True) if used]
+        combat = fit_combat(x[rows], inside, self._preset.table.reference)
+        return combat, combat.transform(x, centers)
 
     def _fit_network(self, part: str, rows: np.ndarray, seed: int, key: str, progress: Progress) -> Fit:
         import numpy as np

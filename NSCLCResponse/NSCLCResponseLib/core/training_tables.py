@@ -133,16 +133,19 @@ def preprocessing_words(fit: TableFit, *, survival: bool = False) -> str:
     return f"ComBat between centres; {words}" if fit.harmonise else words
 
 
-def training_statistics(pipeline: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def training_statistics(
+    pipeline: Any, x: np.ndarray, harmonised: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """What a prediction needs to explain itself.
 
+    :param harmonised: what the pipeline is given where that is not ``x``.
     :returns: quantiles at 0, 1, … 100 % (features, 101), and the mean of what the classifier is given (selected,).
     """
     import numpy as np
 
     columns = [c[np.isfinite(c)] for c in x.T]
     quantiles = np.stack([np.quantile(c, np.linspace(0, 1, 101)) if len(c) else np.full(101, np.nan) for c in columns])
-    return quantiles, pipeline[:-1].transform(x).mean(axis=0)
+    return quantiles, pipeline[:-1].transform(x if harmonised is None else harmonised).mean(axis=0)
 
 
 def feature_unit(name: str) -> str:

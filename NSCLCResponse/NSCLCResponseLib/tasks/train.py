@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.atomic import staged_file, staged_folder
-from NSCLCResponseSegmentLib.core.errors import OutputError, SettingsError
+from NSCLCResponseSegmentLib.core.errors import OutputError
 
 if TYPE_CHECKING:
     from NSCLCResponseSegmentLib.core.progress import Progress
@@ -31,7 +31,6 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     :returns: ``summary`` (text), ``out``, ``performance``.
     :raises NSCLCResponseError: the cohort, the roles or the folder cannot be used.
     """
-    from ..core.presets import preset
     from ..core.training import train
     from ..core.training_describe import Naming, build
 
@@ -39,16 +38,18 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     overwrite = bool(arguments.get("overwrite"))
     if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
         raise OutputError(f"{out} already holds results.", "Choose another folder, or add --overwrite.")
-    names, seed = tuple(arguments.get("parts") or ()), int(arguments.get("seed") or 0)
-    numbers = {name: arguments.get(name) for name in ("epochs", "folds")}
-    chosen = preset(arguments.get("preset") or "default", parts=names, seed=seed, **numbers)
+    chosen = _preset(arguments)
     work = out.with_name(f"{out.name}.work")
-    settings = _settings(arguments)
-    cohorts = _cohorts(arguments)
-    data = _collect(cohorts, chosen, settings, work, context.progress.part(0.0, 0.4))
+    settings = _settings(arguments, chosen)
+    despite = _check(arguments, context.progress.part(0.0, 0.02))
+    cohorts = _cohorts(arguments, chosen)
+    data = _collect(cohorts, chosen, settings, work, context.progress.part(0.02, 0.4))
+    if arguments.get("icc"):
+        data["train"] = _robust(data["train"], arguments, context.progress)
     trained = train(data["train"], chosen, work, context.progress.part(0.4, 0.97))
     naming = Naming(arguments.get("name") or out.name, arguments.get("version") or "1", arguments.get("label") or "")
     description, files = build(trained, cohorts["train"], chosen, naming, settings)
+    description["limits"] += despite
     rows = _out_of_fold_rows(trained)
     with staged_folder(out, overwrite=overwrite, token=context.token) as folder:
         context.progress.report(0.97, "Writing the signature")
@@ -59,8 +60,43 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     return {"summary": _summary(out, description), "out": str(out), "performance": description["performance"]}
 
 
-def _settings(arguments: Mapping[str, Any]) -> dict[str, Path]:
-    """Radiomics part → parameter file: the user's, else the one for signatures that we ship."""
+def _preset(arguments: Mapping[str, Any]) -> Preset:
+    """The preset with the choices of the command line."""
+    from ..core.presets import preset
+
+    parts, seed = tuple(arguments.get("parts") or ()), int(arguments.get("seed") or 0)
+    more = {name: arguments.get(name) for name in ("epochs", "folds", "selector", "model", "harmonise", "reference")}
+    return preset(arguments.get("preset") or "default", parts=parts, seed=seed, **more)
+
+
+def _check(arguments: Mapping[str, Any], progress: Progress) -> list[str]:
+    """Check the cohort before anything is fitted; returns what the signature must say of errors that were ignored.
+
+    :raises CohortError: there are errors, and nobody said that they may be ignored.
+    """
+    from ..core.cohort_check import check_files, refuse
+
+    holdout = Path(arguments["holdout"]) if arguments.get("holdout") else None
+    found = check_files(Path(arguments["cohort"]), Path(arguments["roles"]), holdout, progress)
+    if not arguments.get("despite_errors"):
+        refuse(found)
+    for finding in found:
+        progress.warn(f"{finding.problem} {finding.remedy}")
+    return [f"Trained although the check of the cohort said: {f.problem}" for f in found if f.severity == "error"]
+
+
+def _robust(data: TrainingData, arguments: Mapping[str, Any], progress: Progress) -> TrainingData:
+    """Only features whose ICC under redrawn contours is good enough."""
+    from ..core.robust_features import DEFAULT_LEAST, keep_robust, read_icc
+
+    least = arguments.get("icc_min")
+    return keep_robust(
+        data, read_icc(Path(arguments["icc"])), DEFAULT_LEAST if least is None else float(least), progress
+    )
+
+
+def _settings(arguments: Mapping[str, Any], chosen: Preset) -> dict[str, Path]:
+    """Radiomics part → parameter file: the user's, else the preset's, else the one for signatures that we ship."""
     from NSCLCResponseSegmentLib.core.resources import resource
 
     from ..core.radiomics import load_settings
@@ -69,26 +105,26 @@ def _settings(arguments: Mapping[str, Any]) -> dict[str, Path]:
     files = {}
     for part, shipped in SETTINGS_OF.items():
         given = arguments.get(f"{part.removeprefix('radiomics_')}_settings")
-        files[part] = Path(given) if given else resource("Settings", f"{shipped}.yaml")
+        ours = chosen.settings.get(part, shipped)
+        files[part] = Path(given) if given else resource("Settings", f"{ours}.yaml")
         load_settings(files[part])  # complains now rather than after the first patient
     return files
 
 
-def _cohorts(arguments: Mapping[str, Any]) -> dict[str, Cohort]:
+def _cohorts(arguments: Mapping[str, Any], chosen: Preset) -> dict[str, Cohort]:
     from ..core.cohort import read_cohort
     from ..core.roles import read_roles
+    from ..core.training_split import hold_out
 
     roles = read_roles(Path(arguments["roles"]))
-    if roles.endpoint.kind == "survival":
-        raise SettingsError(
-            "Training on a time to event is not possible yet.", "Use a response or durable_benefit as the endpoint."
-        )
     whole = read_cohort(Path(arguments["cohort"]), roles)
     cohorts = {"train": whole.of_group("train")}
     if roles.split is not None:
         cohorts["test"] = whole.of_group("test")
     if arguments.get("holdout"):
         cohorts["holdout"] = read_cohort(Path(arguments["holdout"]), roles)
+    if len(cohorts) == 1 and chosen.holdout:
+        cohorts["train"], cohorts["test"] = hold_out(cohorts["train"], chosen.holdout, chosen.seed)
     return cohorts
 
 

@@ -175,7 +175,7 @@ def change_schema(path: Path, old: str, new: str) -> None:
     ],
 )
 def test_a_pipeline_of_untrusted_types(copy: Path, old: str, new: str, named: str):
-    change_schema(copy / "clinical.skops", old, new)
+    change_schema(copy / "radiomics_ct.skops", old, new)
     relist(copy)
     assert named in refusal(copy)
 
