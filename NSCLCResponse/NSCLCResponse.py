@@ -42,15 +42,17 @@ class NSCLCResponseWidget(ScriptedLoadableModuleWidget):
     """Shell around :class:`NSCLCResponseLib.gui.panel.ResponsePanel`."""
 
     panel = None
+    logic = None  # what slicer.util.getModuleLogic returns
 
     def setup(self):
         """Called when the module is opened for the first time, and by reload."""
         ScriptedLoadableModuleWidget.setup(self)
         from NSCLCResponseLib.gui.panel import ResponsePanel
 
+        self.logic = NSCLCResponseLogic()
         self.panel = ResponsePanel(
             uiPath=self.resourcePath("UI/NSCLCResponse.ui"),
-            logic=NSCLCResponseLogic(),
+            logic=self.logic,
             isEntered=lambda: self.parent.isEntered,
         )
         self.layout.addWidget(self.panel.widget)

@@ -48,15 +48,17 @@ class NSCLCResponseSegmentWidget(ScriptedLoadableModuleWidget):
     """Shell around :class:`NSCLCResponseSegmentLib.gui.panel.SegmentPanel`."""
 
     panel = None
+    logic = None  # what slicer.util.getModuleLogic returns
 
     def setup(self):
         """Called when the module is opened for the first time, and by reload."""
         ScriptedLoadableModuleWidget.setup(self)
         from NSCLCResponseSegmentLib.gui.panel import SegmentPanel
 
+        self.logic = NSCLCResponseSegmentLogic()
         self.panel = SegmentPanel(
             uiPath=self.resourcePath("UI/NSCLCResponseSegment.ui"),
-            logic=NSCLCResponseSegmentLogic(),
+            logic=self.logic,
             isEntered=lambda: self.parent.isEntered,
         )
         self.layout.addWidget(self.panel.widget)
@@ -82,6 +84,8 @@ class NSCLCResponseSegmentWidget(ScriptedLoadableModuleWidget):
 
         forget_libraries("NSCLCResponseSegmentLib", "NSCLCResponseLib")
         ScriptedLoadableModuleWidget.onReload(self)
+        if hasattr(slicer.modules, "NSCLCResponseWidget"):  # it would go on with the classes that were forgotten
+            slicer.util.reloadScriptedModule("NSCLCResponse")
 
 
 class NSCLCResponseSegmentLogic(ScriptedLoadableModuleLogic):

@@ -161,6 +161,19 @@ def test_slicers_layout_manager_leaves_the_panels_chart_alone(a_desktop, both):
     assert views[0].GetHideFromEditors()
 
 
+def test_what_is_loaded_while_a_panel_is_shown_is_chosen(a_desktop, both):
+    from NSCLCResponseSegmentLib.gui import module_panel
+    from NSCLCResponseSegmentLib.gui.self_test import small_case
+
+    ct, segmentation = small_case()
+    a_desktop.process(module_panel._SETTLED_MS / 1000 + 0.2)
+    segment, response = both
+    assert segment.panel.parameters.ct is ct
+    assert response.panel.parameters.ct is ct
+    assert response.panel.parameters.segmentation is segmentation
+    assert response.panel.ui.ctSelector.currentNode() is ct
+
+
 def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_case):
     segment, _ = both
     ui, panel = segment.panel.ui, segment.panel
@@ -247,6 +260,8 @@ from pathlib import Path
 from support.panels import Desktop
 desktop = Desktop(Path({str(tmp_path)!r}))
 widget = desktop.open("{module}")
+other = desktop.open("NSCLCResponse").panel
+widget = desktop.widget("{module}")
 from NSCLCResponseSegmentLib.gui.self_test import small_case
 widget.panel.parameters.ct, _ = small_case()
 before = widget.panel
@@ -255,6 +270,8 @@ after = desktop.widget("{module}").panel
 assert type(after) is not type(before) and type(after).__name__ == type(before).__name__
 assert before.parameters is None and not before.Observations
 assert after.parameters.ct.GetName() == "Test CT"
+assert isinstance(desktop.widget("NSCLCResponse").panel, sys.modules["NSCLCResponseLib.gui.panel"].ResponsePanel)
+assert desktop.widget("NSCLCResponse").panel is not other
 desktop.close()
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -95,8 +95,9 @@ def install() -> None:
     slicer.app, slicer.modules, window = Application(), types.SimpleNamespace(), pythonqt.qt.QMainWindow()
     slicer.qSlicerSegmentEditorEffectFactory = types.SimpleNamespace(instance=lambda: slicer.app)
     slicer.util.mainWindow = lambda: window
+    slicer.util.createProgressDialog = lambda **_: types.SimpleNamespace(wasCanceled=False, close=lambda: None)
     slicer.util.modulePath = lambda name: sys.modules[name].__file__
-    slicer.util.getModuleLogic = lambda name: getattr(sys.modules[name], f"{name}Logic")()
+    slicer.util.getModuleLogic = lambda name: getattr(slicer.modules, f"{name}Widget").logic
     for name in ("selectModule", "openAddDataDialog", "setSliceViewerLayers", "showStatusMessage"):
         setattr(slicer.util, name, lambda *args, n=name, **options: calls.append((n, options or args)))
     _install_modules()
@@ -105,8 +106,7 @@ def install() -> None:
 def _install_modules() -> None:
     from . import parameter_nodes
 
-    bases = (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic)
-    named = {base.__name__: base for base in bases}
+    named = {b.__name__: b for b in (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic)}
     _module("ScriptedLoadableModule", ScriptedLoadableModuleTest=unittest.TestCase, **named)
     _module("i18n", tr=lambda text: text, translate=lambda _context, text: text)
     _module("parameterNodeWrapper", **vars(parameter_nodes))

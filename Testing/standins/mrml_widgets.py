@@ -103,10 +103,14 @@ class qMRMLTableView(PythonQtStyle, QTableView):
 
 
 class qMRMLPlotView(PythonQtStyle, QWidget):
-    """Draws the bar series of a chart; has no designer plugin in Slicer."""
+    """Draws the bar series of a chart, named by the axis' custom ticks only; has no designer plugin in Slicer."""
 
-    _node: Any = None
     setMRMLScene = lambda self, _scene: None
+    chart = lambda self: self._chart
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self._node, self._chart = None, vtk.vtkChartXY()
 
     def setMRMLPlotViewNode(self, node: Any) -> None:
         self._node = node
@@ -116,19 +120,17 @@ class qMRMLPlotView(PythonQtStyle, QWidget):
         painter, area = QPainter(self), QWidget.rect(self)
         painter.fillRect(area, Qt.GlobalColor.white)
         chart = self._node.GetPlotChartNode() if self._node is not None else None
-        count = chart.GetNumberOfPlotSeriesNodes() if chart is not None else 0
+        count, ticks = chart.GetNumberOfPlotSeriesNodes() if chart else 0, self._chart.GetAxis(1).GetTickLabels()
         for series in map(chart.GetNthPlotSeriesNode if count else None, range(count)):
             table = series.GetTableNode().GetTable()
-            names = (series.GetYColumnName(), series.GetLabelColumnName())
-            values, labels = (
-                [table.GetColumnByName(n).GetValue(i) for i in range(table.GetNumberOfRows())] for n in names
-            )
+            column = table.GetColumnByName(series.GetYColumnName())
+            values = [column.GetValue(i) for i in range(table.GetNumberOfRows())]
             step, half = area.width() / len(values), area.height() // 2 - 16
             reach = max(table.GetColumn(c).GetRange()[n] * (2 * n - 1) for c in (1, 2) for n in (0, 1)) or 1.0
             for index, value in enumerate(values):
                 left, height = round(step * (index + 0.25)), round(value / reach * half)
                 painter.fillRect(left, half, round(step / 2), -height, QColor.fromRgbF(*series.GetColor()))
-                painter.drawText(QPointF(left, area.height() - 4), labels[index])
+                painter.drawText(QPointF(left, area.height() - 4), ticks.GetValue(index))
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):

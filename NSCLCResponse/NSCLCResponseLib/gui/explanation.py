@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from ..mrml.result_tables import contribution_chart, feature_table
@@ -19,15 +20,29 @@ class ExplanationView:
         self._ui = ui
         self._plot = slicer.qMRMLPlotView()
         self._plot.setMRMLScene(slicer.mrmlScene)
+        self._plot.chart().SetZoomWithMouseWheel(False)  # the wheel scrolls the panel
         ui.plotFrame.layout().addWidget(self._plot)
 
     def show(self, result: Mapping[str, Any] | None) -> None:
         """Show a result (as result.json), or nothing."""
         scene, ui = slicer.mrmlScene, self._ui
         prediction = result["prediction"] if result else None
-        self._plot.setMRMLPlotViewNode(contribution_chart(scene, prediction))
+        view = contribution_chart(scene, prediction)
+        self._plot.setMRMLPlotViewNode(view)
+        self._name_bars(view.GetPlotChartNode())
         ui.featureTable.setMRMLTableNode(feature_table(scene, prediction))
         ui.featureTable.resizeColumnsToContents()
+
+    def _name_bars(self, chart_node: Any) -> None:
+        """Write the labels under the bars: Slicer's plot view shows them in tooltips only."""
+        if chart_node is None:
+            return
+        series = chart_node.GetNthPlotSeriesNode(0)
+        labels = series.GetTableNode().GetTable().GetColumnByName(series.GetLabelColumnName())
+        positions = vtk.vtkDoubleArray()
+        for index in range(labels.GetNumberOfValues()):
+            positions.InsertNextValue(index)
+        self._plot.chart().GetAxis(vtk.vtkAxis.BOTTOM).SetCustomTickPositions(positions, labels)
 
     def clear(self) -> None:
         """Let go of the scene's nodes."""

@@ -61,6 +61,11 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
     chart.SetXAxisTitleVisibility(False)
     chart.SetTitleVisibility(False)
     chart.SetLegendVisibility(False)
+    chart.SetGridVisibility(False)
+    chart.SetAxisTitleFontSize(12)
+    chart.SetAxisLabelFontSize(10)
+    chart.SetXAxisRangeAuto(False)  # the automatic range leaves a third of the width empty
+    chart.SetXAxisRange(-0.75, max(len(bars), 1) - 0.25)
     for name, colour in (("raises", RAISES), ("lowers", LOWERS)):
         series = _singleton(scene, "vtkMRMLPlotSeriesNode", f"{_TAG}{name.title()}")
         series.SetAndObserveTableNodeID(table.GetID())

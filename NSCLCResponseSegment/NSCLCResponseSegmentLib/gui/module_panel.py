@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import qt
 import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
 from .shortcuts import Shortcuts
+
+_SETTLED_MS = 300  # nothing was added to the scene for so long: loading is over
 
 
 class ModulePanel(VTKObservationMixin):
@@ -33,6 +36,11 @@ class ModulePanel(VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self.on_scene_end_close)
         self.addObserver(scene, scene.EndImportEvent, self.on_scene_end_import)
+        self.addObserver(scene, scene.NodeAddedEvent, self._on_node_added)
+        self._settling = qt.QTimer()
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(_SETTLED_MS)
+        self._settling.connect("timeout()", self._on_scene_settled)
         self.initialize_parameter_node()
 
     # ---------------------------------------------------------------- for subclasses
@@ -45,7 +53,7 @@ class ModulePanel(VTKObservationMixin):
         return {}
 
     def choose_defaults(self) -> None:
-        """Preselect what saves the user clicks; :attr:`parameters` is set, its widgets are not connected yet."""
+        """Preselect what saves the user clicks; called when the panel is shown, and after something was loaded."""
 
     def update(self) -> None:
         """Bring the widgets in line with :attr:`parameters` and the scene; called after each change."""
@@ -54,6 +62,7 @@ class ModulePanel(VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The widget is about to be destroyed."""
+        self._settling.stop()
         self._shortcuts.uninstall()
         self.set_parameter_node(None)
         self.removeObservers()
@@ -82,6 +91,13 @@ class ModulePanel(VTKObservationMixin):
         """A scene was loaded: its parameter node, if any, replaces ours."""
         if self.is_entered():
             self.initialize_parameter_node()
+
+    def _on_node_added(self, _caller: Any = None, _event: Any = None) -> None:
+        self._settling.start()
+
+    def _on_scene_settled(self) -> None:
+        if self.parameters is not None and self.is_entered():
+            self.choose_defaults()
 
     # ---------------------------------------------------------------- parameter node
 

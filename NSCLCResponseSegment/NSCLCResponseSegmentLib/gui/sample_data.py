@@ -1,28 +1,22 @@
 """Sample data: the simulated patient, made on the user's computer, and a public patient from its publisher."""
 
-import urllib.request
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from ..core.errors import ImageError
 from ..core.jobs import follow
 from ..core.progress import Progress
 from ..mrml.logic import SegmentLogic
 from ..mrml.node_jobs import JobFolder, NodeJob
 from .dependencies import ensure_dependencies
+from .errors import shown_errors
+from .public_patient import ADDRESS, NAME, load_public_patient
 
 CATEGORY = "NSCLCResponse"
 SIMULATED = "NSCLCSimulatedPatient"
-PUBLIC = "LUNG1-001"
-# NSCLC-Radiomics (Aerts et al.), The Cancer Imaging Archive, CC BY-NC 3.0: 134 CT slices of patient LUNG1-001
-PUBLIC_SERIES = "1.3.6.1.4.1.32722.99.99.298991776521342375010861296712563382046"
-PUBLIC_ADDRESS = (
-    f"https://services.cancerimagingarchive.net/nbia-api/services/v1/getImage?SeriesInstanceUID={PUBLIC_SERIES}"
-)
 _ICONS = Path(__file__).resolve().parents[2] / "Resources" / "Icons"
 _SEED = 7
 
@@ -43,18 +37,25 @@ def register() -> None:
         nodeNames="CT",
         thumbnailFileName=icon,
         loadFiles=False,
-        customDownloader=lambda _source: simulate_and_load(),
+        customDownloader=lambda _source: _shown(simulate_and_load),
     )
     logic.registerCustomSampleDataSource(
         category=CATEGORY,
-        sampleName=PUBLIC,
-        uris=PUBLIC_ADDRESS,
-        fileNames=f"{PUBLIC}.zip",
-        nodeNames=PUBLIC,
+        sampleName=NAME,
+        uris=ADDRESS,
+        fileNames=f"{NAME}.zip",
+        nodeNames=NAME,
         thumbnailFileName=icon,
         loadFiles=False,
-        customDownloader=lambda _source: download_public_patient(),
+        customDownloader=lambda _source: _shown(load_public_and_show),
     )
+
+
+def _shown(load: Callable[[], list[Any]]) -> list[Any]:
+    """What ``load`` returns; nothing when it fails, which is shown (Sample Data would only write it to the console)."""
+    with shown_errors():
+        return load()
+    return []
 
 
 def start_simulation() -> NodeJob:
@@ -104,26 +105,8 @@ def simulate_and_load() -> list[Any]:
     return list(load_simulation(job))
 
 
-def download_public_patient() -> list[Any]:
-    """Download LUNG1-001 (about 70 MB) from its publisher into Slicer's cache, once, and load its CT.
-
-    :raises ImageError: what arrived is not that series.
-    """
-    cache = Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()) / PUBLIC
-    if not cache.is_dir():
-        with slicer.util.WaitCursor():
-            archive, _headers = urllib.request.urlretrieve(PUBLIC_ADDRESS)
-            with zipfile.ZipFile(archive) as content:
-                names = [name for name in content.namelist() if name.lower().endswith(".dcm")]
-                for name in names:
-                    target = cache / Path(name).name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(content.read(name))
-    ct = SegmentLogic(slicer.mrmlScene).loadCt(cache)
-    if ct.GetImageData().GetDimensions()[2] != 134:
-        raise ImageError(
-            f"The download of {PUBLIC} is incomplete.", f"Delete the folder {cache} and download it again."
-        )
-    ct.SetName(PUBLIC)
+def load_public_and_show() -> list[Any]:
+    """Load LUNG1-001, downloaded from its publisher the first time, with a progress dialog."""
+    ct = load_public_patient(Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()))
     show_images(ct, None)
     return [ct]
