@@ -30,11 +30,11 @@ test:  # two processes side by side, then what measures time, alone
 
 bench:
 	@$(PYTHON) .ci/setup.py test
-	@$(BIN)/python Testing/bench_radiomics.py
+	@$(BIN)/python Testing/bench_radiomics.py $(ARGS)
 
 ibsi:
 	@$(PYTHON) .ci/setup.py run
-	@$(BIN)/python Testing/ibsi_table.py
+	@$(BIN)/python Testing/ibsi_table.py $(ARGS)
 
 clean:
 	rm -rf .venv $(DEMO) build dist *.egg-info

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 from pathlib import Path
 
@@ -19,41 +20,64 @@ from NSCLCResponseLib.core.radiomics.ibsi import (
     Configuration,
     Value,
     compare,
+    reference_file,
     totals,
 )
+from NSCLCResponseSegmentLib.core.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
-    """Compute all configurations whose reference file is there."""
+    """Compute the chosen configurations, or all whose reference file is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "ibsi", help="folder of IBSI-1")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "ibsi.csv", help="table to write")
-    parser.add_argument("--only", nargs="*", default=[], help="names of configurations")
+    names = [configuration.short_name for configuration in CONFIGURATIONS]
+    parser.add_argument("--configuration", nargs="+", default=[], choices=names, help="also without reference")
+    parser.add_argument(
+        "--reference", type=Path, help="reference of the one --configuration: reference value;tolerance;tag"
+    )
     args = parser.parse_args()
+    if args.reference and len(args.configuration) != 1:
+        parser.error("--reference needs exactly one --configuration")
     if not args.data.is_dir():
         print(f"The IBSI-1 data are not there ({args.data}); give their folder with --data.")
         return 2
-    rows: list[Comparison] = []
-    for configuration in CONFIGURATIONS:
-        if args.only and configuration.name not in args.only:
-            continue
-        if not (args.data / "reference" / configuration.reference).is_file():
-            print(f"{configuration.name}: no reference file {configuration.reference}, left out")
-            continue
-        found = compare(configuration, args.data)
-        report(configuration, found)
-        rows += found
+    try:
+        rows = compute_all(args)
+    except SettingsError as problem:
+        print(problem)
+        return 2
     write(rows, args.out)
     print_totals(rows)
     print(f"Written: {args.out}")
     return 1 if any(UNEXPLAINED in (row.ours.verdict, row.pyradiomics.verdict) for row in rows) else 0
 
 
+def compute_all(args: argparse.Namespace) -> list[Comparison]:
+    """Every wanted configuration's lines."""
+    rows: list[Comparison] = []
+    for configuration in CONFIGURATIONS:
+        if args.configuration and configuration.short_name not in args.configuration:
+            continue
+        path = args.reference or reference_file(configuration, args.data)
+        if not args.configuration and not path.is_file():
+            print(f"{configuration.name}: no reference file {path.name}, left out; see --configuration")
+            continue
+        found = compare(configuration, args.data, args.reference)
+        report(configuration, found)
+        rows += found
+    return rows
+
+
 def report(configuration: Configuration, rows: list[Comparison]) -> None:
     """Name what is outside its tolerance."""
-    print(f"{configuration.name}: {len(rows)} reference values")
+    given = sum(not math.isnan(row.consensus) for row in rows)
+    print(
+        f"{configuration.name}: {len(rows)} values, {given} of them with a consensus"
+        + ("" if given else "; see the table")
+    )
     for row in rows:
         if row.ours.verdict in ("differs", UNEXPLAINED):
             print(
@@ -72,7 +96,8 @@ def write(rows: list[Comparison], out: Path) -> None:
         writer = csv.writer(stream)
         writer.writerow(header)
         for row in rows:
-            line = [row.configuration, row.tag, row.consensus, row.tolerance]
+            consensus = "" if math.isnan(row.consensus) else row.consensus
+            line = [row.configuration, row.tag, consensus, row.tolerance]
             writer.writerow([*line, *_cells(row.ours), *_cells(row.pyradiomics)])
 
 

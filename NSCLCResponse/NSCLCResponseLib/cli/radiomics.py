@@ -16,6 +16,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("radiomics", help="features of each lesion and of the tissue around it, as a table")
     add_case_arguments(parser, ct_required=False)
     parser.add_argument(
+        "--pet-mask",
+        type=absolute,
+        metavar="PATH",
+        help="outline drawn on the PET, for the tumour's PET features (default: --mask placed on the PET)",
+    )
+    parser.add_argument("--pet-roi", default="", help="name of the structure or segment in --pet-mask")
+    parser.add_argument(
         "--cases",
         type=absolute,
         metavar="PATH",
@@ -32,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--regions",
         default="tumour",
         metavar="NAMES",
-        help="tumour, core, rim, ring3, ring5, ring10 (mm around it), ring5lung (within lung); default: tumour",
+        help="tumour, core, rim, ring3, ring5, ring10 (mm around it), ring5lung (within lung), burden; default: tumour",
     )
     parser.add_argument(
         "--each-segment",
@@ -66,21 +73,14 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     if bool(args.ct) == bool(args.cases):
         raise ImageError("Give either --ct (and --mask) for one patient or --cases for many.")
-    names = ("ct", "series", "pet", "pet_series", "mask", "roi", "cases", "settings", "pet_settings", "regions")
-    arguments = {
-        name: getattr(args, name)
-        for name in (
-            *names,
-            "each_segment",
-            "whole_outline",
-            "ibsi",
-            "perturb",
-            "seed",
-            "patient_id",
-            "out",
-            "overwrite",
-        )
-    }
+    if args.cases and args.pet_mask:
+        raise ImageError("--pet-mask is for one patient.", "Leave it out with --cases.")
+    names = (
+        *("ct", "series", "pet", "pet_series", "mask", "roi", "pet_mask", "pet_roi", "cases", "settings"),
+        *("pet_settings", "regions", "each_segment", "whole_outline", "ibsi", "perturb", "seed", "patient_id"),
+        *("out", "overwrite"),
+    )
+    arguments = {name: getattr(args, name) for name in names}
     result = run_with_bar("radiomics", arguments)
     sys.stdout.write(result["summary"] + "\n")
     return 1 if result["failed_cases"] else 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import SimpleITK as sitk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode, vtkMRMLTableNode
 
 from NSCLCResponseSegmentLib.core.errors import MaskError
@@ -74,23 +75,20 @@ class RadiomicsLogic:
 
         :param settings: PyRadiomics parameter file for the CT; ``ct.yaml`` without it.
         :param segmentIds: the segments to measure; all without it.
-        :raises MaskError: there is no segment.
+        :raises MaskError: there is no segment, or none that can be used. One of several that is empty gets a column
+            without values, and its reason.
         """
         chosen = list(segmentIds) if segmentIds is not None else segment_ids(segmentationNode)
         if not chosen:
             name = segmentationNode.GetName()
             raise MaskError(f"The segmentation '{name}' has no segment.", "Outline the tumour first.")
-        folder = JobFolder()
         ct = image_from_volume(ctNode)
-        masks = {}
-        for number, segment_id in enumerate(chosen):
-            mask = mask_from_segment(segmentationNode, segment_id, ct, whole=True)
-            name = segmentationNode.GetSegmentation().GetSegment(segment_id).GetName()
-            name = name if name not in masks else f"{name} ({segment_id})"
-            masks[name] = folder.write(mask, f"segment-{number}.nrrd")
+        masks, problems = _masks(segmentationNode, chosen, ct)
+        folder = JobFolder()
         arguments: dict[str, Any] = {
             "ct": folder.write(ct, "ct.nrrd"),
-            "lesion_masks": masks,
+            "lesion_masks": {n: folder.write(m, f"segment-{i}.nrrd") for i, (n, m) in enumerate(masks.items())},
+            "lesion_problems": problems,
             "settings": str(settings) if settings else None,
             "regions": regions,
             "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
@@ -112,6 +110,27 @@ class RadiomicsLogic:
         finally:
             job.folder.remove()
         return table_from_rows(self.scene, [FeatureRow.from_json(row) for row in record["rows"]])
+
+
+def _masks(
+    node: vtkMRMLSegmentationNode, chosen: Sequence[str], ct: sitk.Image
+) -> tuple[dict[str, sitk.Image], dict[str, str]]:
+    """Masks of the segments on the CT's grid by name, and why others have none."""
+    masks: dict[str, sitk.Image] = {}
+    problems: dict[str, str] = {}
+    for segment_id in chosen:
+        segment = node.GetSegmentation().GetSegment(segment_id)
+        name = segment.GetName() if segment is not None else segment_id
+        name = name if name not in masks and name not in problems else f"{name} ({segment_id})"
+        try:
+            masks[name] = mask_from_segment(node, segment_id, ct, whole=True)
+        except MaskError as problem:
+            if len(chosen) == 1:
+                raise
+            problems[name] = problem.message
+    if not masks:
+        raise MaskError(" ".join(problems.values()), "Outline the tumour first.")
+    return masks, problems
 
 
 def table_from_rows(scene: vtkMRMLScene, rows: Sequence[FeatureRow], name: str = _TABLE_NAME) -> vtkMRMLTableNode:

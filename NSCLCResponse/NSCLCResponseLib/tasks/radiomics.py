@@ -27,7 +27,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     """Measure and write ``features.csv`` and, beside it, ``features.json``.
 
     :param arguments: see ``nsclc-response radiomics``; instead of ``mask``, ``lesion_masks`` (name → file) may give
-        lesions that are known one by one.
+        lesions that are known one by one, and ``lesion_problems`` (name → reason) those that have no usable outline.
     :returns: ``summary`` (text), ``out``, ``record`` (path of the JSON file), ``rows``, ``failed_cases``.
     :raises NSCLCResponseError: the input cannot be used; nothing is written then.
     """
@@ -112,9 +112,11 @@ def _measure(arguments: dict[str, Any], request: FeatureRequest, progress: Progr
 def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: Progress) -> _Found:
     from NSCLCResponseSegmentLib.core.reading import read_case
 
-    from ..core.radiomics.case_features import measure_case
+    from ..core.radiomics.case_features import measure_case, unmeasured_row
     from ..core.radiomics.case_robustness import assess, redraw_case
 
+    if arguments.get("pet_mask") and not arguments.get("pet"):
+        raise MaskError("There is an outline for the PET but no PET.", "Give the PET with --pet.")
     if not arguments.get("mask") and not arguments.get("lesion_masks"):
         raise MaskError("There is no outline to measure.", "Give --mask with the tumour's outline.")
     by_segment = _by_segment(arguments)
@@ -129,10 +131,12 @@ def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: P
         patient_id=arguments.get("patient_id", ""),
         progress=progress.part(0.0, measured / 2),
     )
-    masks = _segments(arguments, case) if by_segment else None
-    found = _Found(measure_case(case, request, progress.part(measured / 2, measured), lesion_masks=masks))
+    masks, problems = _segments(arguments, case) if by_segment else (None, {})
+    outlines = {"lesion_masks": masks, "pet_mask": _pet_mask(arguments, case)}
+    found = _Found(measure_case(case, request, progress.part(measured / 2, measured), **outlines))
+    found.rows += [unmeasured_row(case, request, name, why) for name, why in problems.items()]
     if request.perturb:
-        redraws = redraw_case(case, request, lesion_masks=masks, progress=progress.part(measured, 1.0))
+        redraws = redraw_case(case, request, **outlines, progress=progress.part(measured, 1.0))
         found.robustness = assess([redraws])
     for note in dict.fromkeys([*case.notes, *(w for row in found.rows for w in row.warnings)]):
         progress.warn(note)
@@ -143,16 +147,26 @@ def _by_segment(arguments: dict[str, Any]) -> bool:
     return bool(arguments.get("lesion_masks") or arguments.get("each_segment") or "," in (arguments.get("roi") or ""))
 
 
-def _segments(arguments: dict[str, Any], case: Case) -> dict[str, sitk.Image]:
-    """Name → mask of lesions that are known as such: files of their own, or segments of one file."""
+def _segments(arguments: dict[str, Any], case: Case) -> tuple[dict[str, sitk.Image], dict[str, str]]:
+    """Lesions that are known as such (files of their own, or segments of one file): masks, and why some have none."""
     from NSCLCResponseSegmentLib.core.masks import read_mask
 
     from ..core.radiomics.segments import read_segments
 
     if arguments.get("lesion_masks"):
-        return {name: read_mask(Path(path), case.ct).image for name, path in arguments["lesion_masks"].items()}
+        masks = {name: read_mask(Path(path), case.ct).image for name, path in arguments["lesion_masks"].items()}
+        return masks, dict(arguments.get("lesion_problems") or {})
     names = tuple(part.strip() for part in (arguments.get("roi") or "").split(",") if part.strip())
     return read_segments(Path(arguments["mask"]), case.ct, names)
+
+
+def _pet_mask(arguments: dict[str, Any], case: Case) -> sitk.Image | None:
+    """The outline that was drawn on the PET, on the PET's grid."""
+    if not arguments.get("pet_mask"):
+        return None
+    from NSCLCResponseSegmentLib.core.masks import read_mask
+
+    return read_mask(Path(arguments["pet_mask"]), case.pet, arguments.get("pet_roi", "")).image
 
 
 def _sources(arguments: dict[str, Any]) -> list[CaseSource]:

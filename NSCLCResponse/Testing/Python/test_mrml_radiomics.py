@@ -39,6 +39,7 @@ def test_each_segment_is_measured_for_itself(a_slicer_app, a_warm_worker, tmp_pa
     segmentation = segmentation_from_mask(scene, masks["Large"], volume, "Large")
     for name in ("Small", "Voxel"):
         add_segment(segmentation, masks[name], name)
+    segmentation.GetSegmentation().AddEmptySegment("empty", "Not drawn")
     table = RadiomicsLogic(scene, a_warm_worker).measure(volume, segmentation, settings=settings)
     assert table.IsA("vtkMRMLTableNode")
     large, small, voxel = (column(table, name) for name in ("Large", "Small", "Voxel"))
@@ -47,7 +48,10 @@ def test_each_segment_is_measured_for_itself(a_slicer_app, a_warm_worker, tmp_pa
     expected = extract_features(ct, masks["Small"], load_settings(settings), processes=1)
     assert float(small[mean]) == pytest.approx(expected.values[mean], rel=1e-9)
     assert voxel[mean] == ""
-    assert "single voxel" in column(table, "reason if missing")[mean]
+    reasons = column(table, "reason if missing")[mean]
+    assert "Voxel: the region is a single voxel" in reasons
+    assert "Not drawn: The segment 'Not drawn' is empty" in reasons
+    assert column(table, "Not drawn")[mean] == ""
 
 
 def test_a_table_of_failures_only_is_not_empty(a_slicer_app):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from NSCLCResponseLib.core.radiomics import shipped_settings
+from NSCLCResponseLib.core.radiomics import RadiomicsSettings, shipped_settings
 from NSCLCResponseLib.core.radiomics.case_features import FeatureRequest, measure_case
 from NSCLCResponseLib.core.radiomics.cases import CaseSource, extract
 from NSCLCResponseLib.core.radiomics.pet_measures import measure_uptake
@@ -18,6 +18,7 @@ from NSCLCResponseLib.core.radiomics.regions import RegionMaker, parse_regions
 from NSCLCResponseSegmentLib.core.case import Case, LoadedImage, TumourMask
 from NSCLCResponseSegmentLib.core.errors import MaskError, NSCLCResponseError, PetError, SettingsError
 from support.cli import nsclc_response
+from support.data import shared_data
 
 SPACING = (2.0, 2.0, 3.0)
 SIZE = (40, 100, 120)  # z, y, x
@@ -59,7 +60,8 @@ def case_of(ct: sitk.Image, mask: np.ndarray, pet: sitk.Image | None = None) -> 
 
 def request(**changes: object) -> FeatureRequest:
     quick = shipped_settings("ct-quick")
-    return FeatureRequest(quick, shipped_settings("signature-pet"), **{"processes": 1, **changes})
+    pet = shipped_settings("signature-pet")
+    return FeatureRequest(**{"ct_settings": quick, "pet_settings": pet, "processes": 1, **changes})
 
 
 def voxels(mask: sitk.Image) -> np.ndarray:
@@ -109,7 +111,7 @@ def test_core_and_rim_share_the_tumour(a_thorax: sitk.Image):
 
 
 def test_unknown_regions_are_named():
-    for text in ("ring", "tumor,halo", "corelung", "ring900", ""):
+    for text in ("ring", "tumor,halo", "corelung", "ring900", "burden5", ""):
         with pytest.raises(SettingsError):
             parse_regions(text)
     assert [r.name for r in parse_regions("tumor, ring5,ring5")] == ["tumour", "ring5"]
@@ -118,9 +120,10 @@ def test_unknown_regions_are_named():
 def test_each_lesion_has_a_row_and_its_own_numbers(a_thorax: sitk.Image):
     mask = (distance_mm((80.0, 50.0, 20.0)) <= 14) | (distance_mm((95.0, 30.0, 10.0)) <= 8)
     mask[39, 99, 119] = True  # a speck
-    rows = measure_case(case_of(a_thorax, mask), request(regions=tuple(parse_regions("tumour,ring5"))))
+    rows = measure_case(case_of(a_thorax, mask), request(regions=tuple(parse_regions("tumour,ring5,burden"))))
     assert [(r.lesion, r.region) for r in rows] == [
         ("1", "tumour"), ("1", "ring5"), ("2", "tumour"), ("2", "ring5"), ("all", "tumour"), ("all", "ring5"),
+        ("all", "burden"),
     ]  # fmt: skip
     first, second, whole = (rows[i].values["ct_original_shape_VoxelVolume"] for i in (0, 2, 4))
     assert first > second
@@ -129,6 +132,7 @@ def test_each_lesion_has_a_row_and_its_own_numbers(a_thorax: sitk.Image):
     assert rows[0].values["burden_LesionCount"] == 2
     assert rows[0].values["burden_Dmax"] == pytest.approx(np.hypot(np.hypot(30, 40), 30), abs=1.0)
     assert rows[0].values["burden_TotalVolume"] == pytest.approx(whole / 1000, rel=0.02)
+    assert rows[-1].values == {n: v for n, v in rows[0].values.items() if n.startswith("burden_")}
 
 
 def test_touching_segments_are_lesions_of_their_own(a_thorax: sitk.Image):
@@ -151,6 +155,29 @@ def test_an_empty_ring_has_a_reason_for_each_feature(a_thorax: sitk.Image):
     assert not row.values
     assert len(row.failed) == 107
     assert all("ring5lung" in reason and "empty" in reason for reason in row.failed.values())
+
+
+def test_a_tumour_of_one_voxel_costs_its_features_only(a_thorax: sitk.Image):
+    """Beside a large one it is a speck without a row; alone, or as a segment, each feature has a value or a reason."""
+    speck = np.zeros(SIZE, bool)
+    speck[20, 50, 80] = True
+    regions = tuple(parse_regions("tumour,core,rim,ring5,burden"))
+    pet = image_of(np.random.default_rng(3).gamma(4, 1, SIZE).astype(np.float32))
+    rows = measure_case(case_of(a_thorax, speck, pet), request(regions=regions))
+    assert [r.region for r in rows] == ["tumour", "core", "rim", "ring5", "burden"]
+    tumour, core, _, ring, burden = rows
+    assert "single voxel" in tumour.failed["ct_original_glcm_Contrast"]
+    assert tumour.values["pet_uptake_SUVmax"] == sitk.GetArrayFromImage(pet)[20, 50, 80]
+    assert "empty" in core.failed["core_ct_original_glcm_Contrast"]
+    assert "ring5_ct_original_glcm_Contrast" in ring.values
+    assert burden.values["burden_LesionCount"] == 1
+    large = distance_mm((80.0, 50.0, 20.0)) <= 10
+    masks = {"large": image_of(large.astype(np.uint8)), "voxel": image_of(speck.astype(np.uint8))}
+    found = {r.lesion: r for r in measure_case(case_of(a_thorax, large), request(), lesion_masks=masks)}
+    assert "ct_original_glcm_Contrast" in found["large"].values
+    assert "single voxel" in found["voxel"].failed["ct_original_glcm_Contrast"]
+    with pytest.raises(MaskError, match="'nothing' is empty"):
+        measure_case(case_of(a_thorax, large), request(), lesion_masks={"nothing": masks["voxel"] * 0})
 
 
 def test_a_case_without_an_outline_is_refused(a_thorax: sitk.Image):
@@ -209,6 +236,46 @@ def test_pet_on_its_own_grid_gives_texture_and_uptake(a_thorax: sitk.Image):
     assert row.values["pet_uptake_SUVmax"] >= row.values["pet_uptake_SUVpeak"] >= row.values["pet_uptake_SUVmean"]
     assert "pet_original_glcm_Contrast" in row.values
     assert set(row.settings) == {"ct", "pet"}
+
+
+def test_an_outline_of_the_pet_is_shared_among_the_lesions(a_thorax: sitk.Image):
+    near, far = distance_mm((80.0, 50.0, 20.0)) <= 10, distance_mm((95.0, 30.0, 10.0)) <= 8
+    suv = np.where(near, 6.0, 1.0) + np.where(far, 3.0, 0.0)
+    grown = distance_mm((80.0, 50.0, 20.0)) <= 14  # drawn wider than on the CT
+    drawn = image_of((grown | far).astype(np.uint8))
+    first_order = RadiomicsSettings(Path("own"), "", {"setting": {"binWidth": 1}, "featureClass": {"firstorder": None}})
+    wish = request(ct_settings=first_order, pet_settings=first_order)
+    rows = measure_case(case_of(a_thorax, near | far, image_of(suv.astype(np.float32))), wish, pet_mask=drawn)
+    found = {r.lesion: r.values for r in rows}
+    names = ("pet_original_firstorder_Mean", "pet_uptake_SUVmean")
+    for lesion, mask in (("1", grown), ("2", far), ("all", grown | far)):
+        assert [found[lesion][n] for n in names] == pytest.approx([suv[mask].mean()] * 2, rel=1e-6)
+    assert found["1"]["burden_TotalVolume"] == pytest.approx((near | far).sum() * np.prod(SPACING) / 1000)
+
+
+def test_uptake_of_a_real_patient_with_the_outline_drawn_on_the_pet(tmp_path: Path):
+    """STS-001's published SUV image and PET outline; expected values straight from its voxels."""
+    folder = shared_data("sts-001")
+    settings = tmp_path / "s.yaml"
+    settings.write_text("setting: {binWidth: 0.25}\nfeatureClass: {firstorder: [Mean]}\n")
+    done = nsclc_response(
+        "radiomics", "--ct", folder / "ct_image.nii.gz", "--mask", folder / "ct_mask.nii.gz",
+        "--pet", folder / "pet_image.nii.gz", "--pet-mask", folder / "pet_mask.nii.gz",
+        "--settings", settings, "--pet-settings", settings, "--out", tmp_path / "f.csv",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    with (tmp_path / "f.csv").open(encoding="utf-8", newline="") as stream:
+        row = next(csv.DictReader(stream))
+    pet, mask = (sitk.ReadImage(str(folder / f"pet_{name}.nii.gz")) for name in ("image", "mask"))
+    voxels_in = sitk.GetArrayFromImage(pet)[sitk.GetArrayFromImage(mask) > 0].astype(float)
+    ml = float(np.prod(pet.GetSpacing())) / 1000
+    hot = voxels_in[voxels_in >= 0.41 * voxels_in.max()]
+    expected = {
+        "SUVmax": voxels_in.max(), "SUVmean": voxels_in.mean(), "MTV41pct": hot.size * ml, "TLG41pct": hot.sum() * ml,
+        "MTV2p5": (voxels_in >= 2.5).sum() * ml, "MTV4": (voxels_in >= 4).sum() * ml,
+    }  # fmt: skip
+    assert {n: float(row[f"pet_uptake_{n}"]) for n in expected} == pytest.approx(expected)
+    assert float(row["pet_original_firstorder_Mean"]) == pytest.approx(voxels_in.mean())
 
 
 def test_many_cases_resume_and_a_bad_one_does_not_stop_them(a_thorax: sitk.Image, tmp_path: Path):
@@ -286,7 +353,13 @@ def test_each_label_of_a_label_map_is_a_lesion(a_thorax: sitk.Image, tmp_path: P
     labels[10:20, 50:56, 85:95] = 7
     sitk.WriteImage(image_of(labels), str(tmp_path / "labels.nii.gz"))
     ct = LoadedImage(a_thorax, "CT", "HU", Path("nowhere"))
-    masks = read_segments(tmp_path / "labels.nii.gz", ct)
+    masks, problems = read_segments(tmp_path / "labels.nii.gz", ct)
     assert {name: int(voxels(mask).sum()) for name, mask in masks.items()} == {"3": 1000, "7": 600}
+    assert not problems
+    masks, problems = read_segments(tmp_path / "labels.nii.gz", ct, ("3", "9"))
+    assert list(masks) == ["3"]
+    assert "9" in problems["9"]
+    with pytest.raises(MaskError):
+        read_segments(tmp_path / "labels.nii.gz", ct, ("9",))
     with pytest.raises(NSCLCResponseError):
         segment_names(tmp_path)

@@ -11,7 +11,17 @@ import SimpleITK as sitk
 from NSCLCResponseLib.core.radiomics import shipped_settings
 from NSCLCResponseLib.core.radiomics.case_robustness import assess, robust_features, write_robustness
 from NSCLCResponseLib.core.radiomics.contours import RedrawSettings, Surface, cut_into_parts
-from NSCLCResponseLib.core.radiomics.ibsi import CONFIGURATIONS, DIFFERS, UNEXPLAINED, WITHIN, compare, totals
+from NSCLCResponseLib.core.radiomics.ibsi import (
+    CONFIGURATIONS,
+    DIFFERS,
+    NO_CONSENSUS,
+    UNEXPLAINED,
+    WITHIN,
+    agrees,
+    compare,
+    read_reference,
+    totals,
+)
 from NSCLCResponseLib.core.radiomics.icc import icc_2_1
 from NSCLCResponseLib.core.radiomics.robustness import redraw_features
 from NSCLCResponseSegmentLib.core.errors import SettingsError
@@ -147,3 +157,33 @@ def test_ibsi_configuration_c_needs_ibsi_s_grid_and_bins():
     assert counted[DIFFERS] == 2, "kurtosis only"
     assert all(r.pyradiomics.reason for r in rows if r.pyradiomics.verdict == DIFFERS)
     assert totals(r.pyradiomics.verdict for r in rows)[WITHIN] < counted[WITHIN]
+
+
+def test_ibsi_configurations_d_and_e_run_and_share_c_s_grid(tmp_path: Path):
+    """Their references are the user's; what they have in common with C (grid, outline, linear grey values) is C's."""
+    data = shared_data("ibsi")
+    consensus = read_reference(data / "reference" / CONFIGURATIONS[3].reference)
+    grid = [
+        t for t in consensus if t.startswith(("morph_vol", "morph_area_mesh", "morph_diam", "morph_mask_vox_count"))
+    ]
+    found = {}
+    for name, configuration in (("D", CONFIGURATIONS[4]), ("E", CONFIGURATIONS[5])):
+        rows = compare(configuration, data)
+        assert {r.ours.verdict for r in rows} == {NO_CONSENSUS}
+        found[name] = {r.tag: r.ours.number for r in rows}
+        known = [t for t in grid if t in found[name]]
+        assert len(known) > 5
+        assert all(agrees(found[name][t], consensus[t]) for t in known)
+    linear = "int_mask_mean_int_interp_roi"
+    assert agrees(found["D"][linear], consensus[linear])
+    assert not agrees(found["E"][linear], consensus[linear]), "E has a cubic spline"
+    kept = "int_mask_vox_count_reseg_roi"
+    assert found["D"][kept] < consensus["int_mask_vox_count_interp_roi"].value
+    assert found["E"][kept] < consensus["int_mask_vox_count_interp_roi"].value
+    own = tmp_path / "d.csv"
+    own.write_text("reference value;tolerance;tag\n1;0;stat_mean\n", encoding="utf-8")
+    (row,) = compare(CONFIGURATIONS[4], data, own)
+    assert row.ours.verdict == UNEXPLAINED
+    own.write_text("reference value;tolerance;tag\n1;0;stat_mean\nx;0;stat_var\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="line 3"):
+        read_reference(own)

@@ -15,13 +15,15 @@ from NSCLCResponseSegmentLib.core.lesions import Lesion, label_lesions, measure_
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .burden import tumour_burden
+from .engine import make_plan
 from .extract import FeatureResult, extract_features
+from .pet_measures import NAMES as UPTAKE_NAMES
 from .pet_measures import measure_uptake
+from .pet_outline import ALL_LESIONS, share_outline
 from .regions import Region, RegionMaker
 from .settings import RadiomicsSettings
 
 TUMOUR = Region("tumour", "tumour")
-ALL_LESIONS = "all"
 
 
 @dataclass(frozen=True)
@@ -90,29 +92,48 @@ def measure_case(
     progress: Progress = SILENT,
     *,
     lesion_masks: Mapping[str, sitk.Image] | None = None,
+    pet_mask: sitk.Image | None = None,
 ) -> list[FeatureRow]:
     """All rows of one patient.
 
     The connected parts of the outline (26 neighbours) are its lesions, so tumours that touch are one lesion; parts
     under 0.03 mL count as noise of the outline when there are larger ones, and get no row. With several lesions a row
-    ``all`` holds the features of the whole outline, as ``predict`` uses them.
+    ``all`` holds the features of the whole outline, as ``predict`` uses them; its surface, volume and diameters are
+    those of all parts together. The region ``burden`` is one row more.
 
     :param lesion_masks: name → mask (on the CT's grid) where the lesions are known, such as the segments of a
         segmentation; they may touch or overlap and each is measured for itself.
+    :param pet_mask: outline drawn on the PET (any grid), for the tumours' PET features; see
+        :func:`pet_outline.share_outline`. Without it, and for the other regions, the CT's outline is placed on the PET.
     :raises MaskError: the case has no outline, or an empty one.
     """
     masks, lesions = _lesions(case, request, lesion_masks)
+    on_pet = share_outline(pet_mask, masks) if pet_mask is not None else {}
     maker = RegionMaker(case.ct.image, _union(list(masks.values())))
     burden = {f"burden_{name}": value for name, value in tumour_burden(lesions).items()}
-    jobs = [(name, region) for name in masks for region in request.regions]
+    jobs = [(name, region) for name in masks for region in request.regions if region.kind != "burden"]
     rows = []
     for number, (name, region) in enumerate(jobs):
         step = progress.part(number / len(jobs), (number + 1) / len(jobs))
-        mask = maker.make(masks[name], region)
-        row = _measure(case, mask, request, (name, region), step)
-        rows.append(replace(row, values={**row.values, **burden}) if region.kind == "tumour" else row)
+        is_tumour = region.kind == "tumour"
+        own = {"ct": maker.make(masks[name], region)}
+        own["pet"] = on_pet.get(name, own["ct"]) if is_tumour else own["ct"]
+        row = _measure(case, own, request, (name, region), step)
+        rows.append(replace(row, values={**row.values, **burden}) if is_tumour else row)
+    if any(region.kind == "burden" for region in request.regions):
+        rows.append(FeatureRow(case.patient_id, ALL_LESIONS, "burden", burden))
     progress.report(1.0, "Features measured")
     return rows
+
+
+def unmeasured_row(case: Case, request: FeatureRequest, lesion: str, reason: str) -> FeatureRow:
+    """The row of a lesion whose outline cannot be used: no value, and the same reason for every feature."""
+    settings = request.settings_of(case)
+    names = [f"{image}_{n}" for image, own in settings.items() for n in make_plan(own.parameters).expected_names()]
+    if "pet" in settings:
+        names += [f"pet_uptake_{n}" for n in UPTAKE_NAMES]
+    hashes = {image: own.sha256 for image, own in settings.items()}
+    return FeatureRow(case.patient_id, lesion, TUMOUR.name, failed=dict.fromkeys(names, reason), settings=hashes)
 
 
 def case_lesions(
@@ -132,6 +153,9 @@ def _lesions(
     """Masks by lesion name, and what the burden counts as lesions."""
     if given:
         masks = {name: _binary(mask) for name, mask in given.items()}
+        for name, mask in masks.items():
+            if not np.any(sitk.GetArrayViewFromImage(mask)):
+                raise MaskError(f"The outline of lesion '{name}' is empty.", "Outline it, or leave it out.")
         measured = [replace(measure_lesions(mask)[0], volume_ml=_volume_ml(mask)) for mask in masks.values()]
         return masks, measured
     if case.mask is None or not np.any(sitk.GetArrayViewFromImage(case.mask.image)):
@@ -147,7 +171,7 @@ def _lesions(
 
 
 def _measure(
-    case: Case, mask: sitk.Image, request: FeatureRequest, what: tuple[str, Region], progress: Progress
+    case: Case, masks: Mapping[str, sitk.Image], request: FeatureRequest, what: tuple[str, Region], progress: Progress
 ) -> FeatureRow:
     name, region = what
     values: dict[str, float] = {}
@@ -157,6 +181,7 @@ def _measure(
     diagnostics = {}
     for number, (image_name, own) in enumerate(settings.items()):
         image = case.ct.image if image_name == "ct" else case.pet.image
+        mask = masks[image_name]
         part = progress.part(number / len(settings), (number + 1) / len(settings))
         how = {"processes": request.processes, "ibsi": request.ibsi}
         result = extract_features(image, mask, own, prefix=image_name, progress=part, **how)

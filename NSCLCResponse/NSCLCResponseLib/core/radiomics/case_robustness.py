@@ -17,6 +17,7 @@ from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .case_features import FeatureRequest, case_lesions
 from .icc import icc_2_1
+from .pet_outline import share_outline
 from .robustness import Redraws, redraw_features, summary_by_class
 
 LEVELS = (0.75, 0.9)
@@ -65,22 +66,24 @@ def redraw_case(
     *,
     parts: bool = True,
     lesion_masks: Mapping[str, sitk.Image] | None = None,
+    pet_mask: sitk.Image | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, Redraws]:
     """Redraw a case's lesions ``request.perturb`` times and measure them on CT and, if there is one, PET.
 
-    :param lesion_masks: as for :func:`case_features.measure_case`.
+    :param lesion_masks: as for :func:`case_features.measure_case`; so ``pet_mask``.
     :param parts: cut the lesions into parts, since one case has few; ``False`` for a case of a cohort.
     :returns: ``ct`` and ``pet`` → redraws.
     """
     lesions = case_lesions(case, request, lesion_masks)
+    masks = {"ct": lesions, "pet": lesions if pet_mask is None else share_outline(pet_mask, lesions)}
     settings = request.settings_of(case)
     found = {}
     for number, (name, own) in enumerate(settings.items()):
         image: sitk.Image = case.ct.image if name == "ct" else case.pet.image
         found[name] = redraw_features(
             image,
-            lesions,
+            masks[name],
             own,
             count=request.perturb,
             seed=request.seed,

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from NSCLCResponseSegmentLib.core.errors import SettingsError
+
 from .classes import discretise
 from .engine import make_plan
 from .ibsi_features import SHAPE, intensity_tags, texture_tags
@@ -23,6 +25,7 @@ from .textures import Neighbourhood
 
 WITHIN, DIFFERS, NOT_OFFERED, UNEXPLAINED = "within", "differs", "not offered", "unexplained"
 NO_CONSENSUS = "no consensus"
+_LAYOUT = "Each line is: reference value;tolerance;tag."
 VERDICTS = (WITHIN, DIFFERS, NOT_OFFERED, UNEXPLAINED, NO_CONSENSUS)
 
 
@@ -43,6 +46,11 @@ class Configuration:
     flat: bool
     volume: bool
     outlier_sigmas: float = 0.0
+
+    @property
+    def short_name(self) -> str:
+        """What the user chooses it by: ``phantom``, ``A`` to ``E``."""
+        return self.name.split()[-1]
 
 
 _TO_2_MM = {"resampledPixelSpacing": [2, 2, 2], "interpolator": "sitkLinear", "padDistance": 1000}  # the whole image
@@ -104,28 +112,50 @@ class _Consensus:
 
 
 def read_reference(path: Path) -> dict[str, _Consensus]:
-    """Consensus by tag from a reference file: ``reference value;tolerance;tag``, one feature a line."""
+    """Consensus by tag from a reference file: ``reference value;tolerance;tag``, one feature a line.
+
+    :raises SettingsError: it cannot be read, or a line holds no numbers.
+    """
     found: dict[str, _Consensus] = {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        for line in csv.reader(stream, delimiter=";"):
-            if len(line) < 3 or not line[2].strip() or line[2].strip() == "tag":
-                continue
-            digits = len(re.sub(r"[eE].*|[-.]", "", line[0]).strip().strip("0"))
-            found[line[2].strip()] = _Consensus(float(line[0] or "nan"), float(line[1] or 0), max(3, digits))
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            for line in csv.reader(stream, delimiter=";"):
+                number += 1
+                if len(line) < 3 or not line[2].strip() or line[2].strip() == "tag":
+                    continue
+                digits = len(re.sub(r"[eE].*|[-.]", "", line[0]).strip().strip("0"))
+                found[line[2].strip()] = _Consensus(float(line[0] or "nan"), float(line[1] or 0), max(3, digits))
+    except OSError as problem:
+        raise SettingsError(f"The reference {path} cannot be read: {problem.strerror}.", "Check the path.") from problem
+    except ValueError as problem:
+        raise SettingsError(f"The reference {path} is wrong (line {number}): {problem}.", _LAYOUT) from problem
+    if not found:
+        raise SettingsError(f"The reference {path} holds no values.", _LAYOUT)
     return found
 
 
-def compare(configuration: Configuration, folder: Path) -> list[Comparison]:
+def reference_file(configuration: Configuration, folder: Path) -> Path:
+    """Where a configuration's reference values are looked for when none are given."""
+    return folder / "reference" / configuration.reference
+
+
+def compare(configuration: Configuration, folder: Path, reference_path: Path | None = None) -> list[Comparison]:
     """Compute one configuration on its phantom, both ways, and compare every reference value.
 
     :param folder: holds ``digital_phantom``, ``ct_phantom`` and ``reference``.
+    :param reference_path: as for :func:`read_reference`; by default the folder's. Where there is none, every value that
+        we have is listed without a consensus.
+    :raises SettingsError: the reference file cannot be read or has no values.
     """
-    reference = read_reference(folder / "reference" / configuration.reference)
     image, mask = (sitk.ReadImage(str(folder / configuration.phantom / f"{n}.nii.gz")) for n in ("image", "mask"))
     image = sitk.Cast(image, sitk.sitkInt16)
     mask = sitk.Cast(mask != 0, sitk.sitkUInt8)
     ours = compute(image, mask, configuration, ibsi=True)
     stock = compute(image, mask, configuration, ibsi=False)
+    path = reference_path or reference_file(configuration, folder)
+    given = read_reference(path) if reference_path or path.is_file() else {}
+    reference = given or dict.fromkeys(ours, _Consensus(float("nan"), 0.0, 3))
     rows = []
     for tag, consensus in reference.items():
         own = _judge(tag, ours.get(tag), consensus)
@@ -138,7 +168,7 @@ def compare(configuration: Configuration, folder: Path) -> list[Comparison]:
 
 def _judge(tag: str, value: float | None, consensus: _Consensus) -> Value:
     if np.isnan(consensus.value):
-        return Value(value, NO_CONSENSUS, "IBSI-1 reached no consensus value")
+        return Value(value, NO_CONSENSUS, "the reference holds no value")
     if value is None:
         reason = reason_not_offered(tag)
         return Value(None, NOT_OFFERED if reason else UNEXPLAINED, reason)

@@ -1,4 +1,4 @@
-"""Regions of a lesion: the tumour, its core and rim, and rings of the tissue around it.
+"""Regions of a lesion: the tumour, its core and rim, rings of the tissue around it; and the burden of all lesions.
 
 All distances are physical: from a voxel's centre to the nearest voxel centre on the other side of the outline.
 """
@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from NSCLCResponseSegmentLib.core.errors import SettingsError
 
 RIM_MM = 3.0
-_REGION = re.compile(r"(?P<kind>tumour|core|rim|ring)(?P<mm>\d+(?:\.\d+)?)?(?P<lung>lung)?")
+_REGION = re.compile(r"(?P<kind>tumour|core|rim|ring|burden)(?P<mm>\d+(?:\.\d+)?)?(?P<lung>lung)?")
 _BONE_HU, _CORTEX_HU = 180.0, 400.0
 _LARGEST_RING_MM = 50.0
 
@@ -24,8 +24,8 @@ _LARGEST_RING_MM = 50.0
 class Region:
     """What to measure.
 
-    :param name: as the user wrote it (``tumour``, ``core``, ``rim``, ``ring5``, ``ring10lung``).
-    :param kind: ``tumour``, ``core``, ``rim`` or ``ring``.
+    :param name: as the user wrote it (``tumour``, ``core``, ``rim``, ``ring5``, ``ring10lung``, ``burden``).
+    :param kind: ``tumour``, ``core``, ``rim``, ``ring``, or ``burden``, which is a row and no place.
     :param mm: outer distance of a ring, depth of a rim.
     """
 
@@ -55,15 +55,16 @@ def _parse(name: str) -> Region:
     match = _REGION.fullmatch(name.replace("tumor", "tumour"))
     wrong = SettingsError(
         f"There is no region '{name}'.",
-        "Known are tumour, core, rim (3 mm; or e.g. rim5), ring3, ring5, ring10 (any mm), ring5lung (within lung).",
+        "Known are tumour, burden, core, rim (3 mm; or e.g. rim5), ring3, ring5, ring10 (any mm), ring5lung (in lung).",
     )
     if match is None:
         raise wrong
     kind, mm, lung = match["kind"], match["mm"], bool(match["lung"])
-    if (kind == "tumour" and (mm or lung)) or (kind == "ring" and not mm) or (lung and kind != "ring"):
+    is_whole = kind in ("tumour", "burden")
+    if (is_whole and (mm or lung)) or (kind == "ring" and not mm) or (lung and kind != "ring"):
         raise wrong
-    distance = float(mm) if mm else (0.0 if kind == "tumour" else RIM_MM)
-    if kind != "tumour" and not 0 < distance <= _LARGEST_RING_MM:
+    distance = float(mm) if mm else (0.0 if is_whole else RIM_MM)
+    if not is_whole and not 0 < distance <= _LARGEST_RING_MM:
         raise SettingsError(f"The region '{name}' is too wide or has no width.", "Give 1 to 50 mm.")
     return Region(name.replace("tumor", "tumour"), kind, distance, lung)
 

@@ -16,14 +16,26 @@ from NSCLCResponseSegmentLib.core.volume_files import is_volume_file
 _MOST_LABELS = 200
 
 
-def read_segments(path: Path, ct: LoadedImage, names: tuple[str, ...] = ()) -> dict[str, sitk.Image]:
-    """Name → mask on the CT's grid of each segment; they may touch or overlap.
+def read_segments(
+    path: Path, ct: LoadedImage, names: tuple[str, ...] = ()
+) -> tuple[dict[str, sitk.Image], dict[str, str]]:
+    """Masks on the CT's grid by segment, and why others have none; segments may touch or overlap.
 
     :param names: which ones; all segments of a Slicer segmentation or all labels of a label map when empty.
-    :raises MaskError: the file has no such segment, or they have to be named (RTSTRUCT and DICOM SEG hold organs too).
+    :raises MaskError: no segment can be used, or they have to be named (RTSTRUCT and DICOM SEG hold organs too).
     """
-    wanted = names or segment_names(path)
-    return {name: read_mask(path, ct, name).image for name in wanted}
+    masks: dict[str, sitk.Image] = {}
+    problems: dict[str, str] = {}
+    for name in names or segment_names(path):
+        try:
+            masks[name] = read_mask(path, ct, name).image
+        except MaskError as problem:
+            if len(names) == 1:
+                raise
+            problems[name] = problem.message
+    if not masks:
+        raise MaskError(" ".join(problems.values()), "Give an outline of the tumour.")
+    return masks, problems
 
 
 def segment_names(path: Path) -> tuple[str, ...]:
