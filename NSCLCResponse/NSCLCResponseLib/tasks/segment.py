@@ -70,16 +70,16 @@ def _outlined(ct: LoadedImage, arguments: dict[str, Any], progress: Progress) ->
         from NSCLCResponseSegmentLib.core.masks import read_mask
 
         return read_mask(Path(arguments["mask"]), ct, arguments.get("roi", ""))
-    from NSCLCResponseSegmentLib.core.one_click import outline
+    from NSCLCResponseSegmentLib.core.one_click import outline_click
 
     points = [tuple(p) for p in arguments.get("click_ras", ())]
     for index in arguments.get("click_ijk", ()):
         x, y, z = ct.image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])
         points.append((-x, -y, z))
     exclude = [tuple(p) for p in arguments.get("exclude_ras", ())]
-    result = outline(ct.image, points, exclude, progress=progress)
-    number = min(int(arguments.get("candidate") or 1), len(result.candidates))
-    return TumourMask(result.candidates[number - 1], origin="one click", notes=tuple(result.notes))
+    chosen = int(arguments.get("candidate") or 1) - 1
+    result = outline_click(ct.image, points, exclude, progress=progress, chosen=chosen)
+    return TumourMask(result.mask, origin="one click", notes=tuple(result.notes))
 
 
 def _summary(lesions: list[Lesion]) -> str:

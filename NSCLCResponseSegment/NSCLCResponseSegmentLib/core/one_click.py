@@ -1,103 +1,174 @@
-"""From one point to an outline on CT."""
+"""From one point to an outline on CT, and from further points to corrections of it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import SimpleITK as sitk
 
 from .anatomy import Anatomy, segment_anatomy
-from .errors import SegmentationError
-from .one_click_grow import grow_candidates
+from .errors import MaskError, SegmentationError
+from .one_click_checks import index_of, lps, require_tissue
+from .one_click_correct import correct
+from .one_click_finish import finish
+from .one_click_grow import grow
+from .one_click_rank import rank
 from .progress import SILENT, Progress
 
 Point = tuple[float, float, float]
 
-_BONE_HU = 300.0
-_AIR_HU = -650.0
+MOST_CANDIDATES = 3
 
 
 @dataclass(frozen=True)
-class OneClickResult:
-    """An outline and its rivals.
+class ClickCandidate:
+    """One size that the tumour may have.
 
-    :param mask: unsigned 8-bit on the CT's grid; the same as ``candidates[0]``.
-    :param candidates: up to ``n_candidates`` masks of different size, the likeliest first.
-    :param notes: sentences for the user about the result.
+    :param mask: unsigned 8-bit (0 or 1) on the CT's grid.
+    :param confidence: the Dice with an expert's outline that is to be expected, 0 to 1.
     """
 
     mask: sitk.Image
-    candidates: tuple[sitk.Image, ...]
+    volume_ml: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ClickOutline:
+    """An outline and its rivals.
+
+    :param candidates: one to three sizes, the likeliest first; after a correction only the corrected one.
+    :param chosen: number of the candidate taken.
+    :param notes: sentences for the user about the result.
+    """
+
+    candidates: tuple[ClickCandidate, ...]
+    chosen: int = 0
     notes: tuple[str, ...] = ()
 
+    @property
+    def mask(self) -> sitk.Image:
+        """The candidate taken, on the CT's grid."""
+        return self.candidates[self.chosen].mask
 
-def outline(
+
+def outline_click(
     ct: sitk.Image,
     include_ras: Sequence[Point],
     exclude_ras: Sequence[Point] = (),
+    previous: sitk.Image | None = None,
     progress: Progress = SILENT,
-    n_candidates: int = 3,
-) -> OneClickResult:
-    """Outline the tumour around one or more points.
+    n_candidates: int = MOST_CANDIDATES,
+    chosen: int = 0,
+) -> ClickOutline:
+    """Outline the tumour around a point, or correct an outline where further points say that it is wrong.
+
+    Without ``previous`` the first point to include is outlined in up to ``n_candidates`` sizes; the further points then
+    correct the one ``chosen``. With ``previous`` nothing is outlined anew: each point to include that lies outside of
+    it adds the tissue around that point, each point to exclude that lies inside takes the tissue around away, and all
+    else stays as it was, voxel by voxel.
 
     :param ct: 3-D, in HU.
-    :param include_ras: points in the tumour, RAS mm; at least one.
+    :param include_ras: points in the tumour, RAS mm; at least one, unless ``previous`` is given.
     :param exclude_ras: points that do not belong to it.
-    :param n_candidates: how many sizes to offer.
-    :raises SegmentationError: a point lies outside the image, in air, in healthy lung or on bone.
+    :param previous: the outline to correct, on the CT's grid.
+    :raises SegmentationError: a point lies outside the image, in air, in healthy lung or on bone; or corrections leave
+        nothing.
+    :raises MaskError: ``previous`` is on another grid or empty.
     """
-    if not include_ras:
+    if not include_ras and (previous is None or not exclude_ras):
         raise SegmentationError("No point in the tumour is given.", "Click once into the tumour.")
-    include = [_index(ct, p) for p in include_ras]
     for point in exclude_ras:
-        _index(ct, point)
-    anatomy = segment_anatomy(ct, progress.part(0.0, 0.3))
-    for point, index in zip(include_ras, include, strict=True):
-        _require_tissue(anatomy, point, index)
-    inside, outside = ([_lps(p) for p in points] for points in (include_ras, exclude_ras))
-    masks = grow_candidates(anatomy, inside, outside, progress.part(0.3, 0.9), n_candidates)
+        index_of(ct, point)
+    for point in include_ras:
+        index_of(ct, point)
+    anatomy = anatomy_of(ct, progress.part(0.0, 0.4))
+    include, exclude = list(include_ras), list(exclude_ras)
+    if previous is None:
+        require_tissue(anatomy, include[0])
+        first = _outlined(anatomy, include.pop(0), n_candidates, progress.part(0.4, 0.9))
+        chosen = min(max(chosen, 0), len(first) - 1)
+        mask = first[chosen].mask
+    else:
+        _require_outline(ct, previous)
+        first, mask = (), sitk.Cast(previous != 0, sitk.sitkUInt8)
+    corrected = _corrected(anatomy, mask, (include, exclude), list(include_ras), progress.part(0.9, 1.0))
     progress.report(1.0, "Outlined")
-    return OneClickResult(masks[0], tuple(masks))
+    if corrected is mask and first:
+        return ClickOutline(tuple(first), chosen)
+    confidence = first[chosen].confidence if first else 1.0
+    return ClickOutline((ClickCandidate(corrected, volume_ml(corrected), confidence),))
 
 
-def _words(point: Point) -> str:
-    return f"({point[0]:.1f}, {point[1]:.1f}, {point[2]:.1f}) mm RAS"
+def volume_ml(mask: sitk.Image) -> float:
+    """Volume of a mask's voxels."""
+    return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) * np.prod(mask.GetSpacing()) / 1000.0)
 
 
-def _lps(point: Point) -> Point:
-    return (-float(point[0]), -float(point[1]), float(point[2]))
+_last_anatomy: tuple[bytes, Anatomy] | None = None
 
 
-def _index(ct: sitk.Image, point: Point) -> tuple[int, int, int]:
-    index = ct.TransformPhysicalPointToIndex(_lps(point))
-    if any(not 0 <= i < n for i, n in zip(index, ct.GetSize(), strict=True)):
-        raise SegmentationError(
-            f"The point {_words(point)} lies outside the CT.", "Click inside the image, and check that it is RAS."
-        )
-    return index
+def anatomy_of(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
+    """The anatomy of a CT; that of the last CT is kept, so that further clicks on it need not wait for it.
+
+    It is the voxels that are compared, not the object: a worker that reads the file again finds it too.
+    """
+    global _last_anatomy  # noqa: PLW0603 (a cache of one, for the process)
+    key = _fingerprint(ct)
+    if _last_anatomy is None or _last_anatomy[0] != key:
+        _last_anatomy = (key, segment_anatomy(ct, progress))
+    return _last_anatomy[1]
 
 
-def _require_tissue(anatomy: Anatomy, point: Point, index: tuple[int, int, int]) -> None:
-    coarse_index = anatomy.coarse_body.TransformPhysicalPointToIndex(anatomy.ct.TransformIndexToPhysicalPoint(index))
-    size = anatomy.coarse_body.GetSize()
-    coarse_index = tuple(min(max(i, 0), n - 1) for i, n in zip(coarse_index, size, strict=True))
-    remedy = "Click on the solid part of the tumour."
-    if not anatomy.coarse_body[coarse_index]:
-        raise SegmentationError(f"The point {_words(point)} lies in air outside the body.", remedy)
-    around = sitk.GetArrayFromImage(_around(anatomy.ct, index))
-    median = float(sorted(around.ravel().tolist())[around.size // 2])
-    if anatomy.coarse_airways[coarse_index] and median < _AIR_HU:
-        raise SegmentationError(f"The point {_words(point)} lies in the air of the windpipe or a bronchus.", remedy)
-    if median < _AIR_HU:
-        raise SegmentationError(f"The point {_words(point)} lies in air-filled lung ({median:.0f} HU).", remedy)
-    if median > _BONE_HU:
-        raise SegmentationError(f"The point {_words(point)} lies on bone ({median:.0f} HU).", remedy)
+def _fingerprint(ct: sitk.Image) -> bytes:
+    digest = hashlib.blake2b(np.ascontiguousarray(sitk.GetArrayViewFromImage(ct)), digest_size=16)
+    digest.update(repr((ct.GetSize(), ct.GetSpacing(), ct.GetOrigin(), ct.GetDirection(), ct.GetPixelID())).encode())
+    return digest.digest()
 
 
-def _around(ct: sitk.Image, index: tuple[int, int, int]) -> sitk.Image:
-    """The voxels within about 1.5 mm."""
-    reach = [max(1, round(1.5 / s)) if s < 2.5 else 0 for s in ct.GetSpacing()]
-    first = [max(0, i - r) for i, r in zip(index, reach, strict=True)]
-    last = [min(n - 1, i + r) for i, r, n in zip(index, reach, ct.GetSize(), strict=True)]
-    return sitk.RegionOfInterest(ct, [b - a + 1 for a, b in zip(first, last, strict=True)], first)
+def _outlined(anatomy: Anatomy, point: Point, count: int, progress: Progress) -> list[ClickCandidate]:
+    sweep = grow(anatomy, [lps(point)], [], progress.part(0.0, 0.8))
+    found = []
+    for number, confidence in rank(sweep)[: min(count, MOST_CANDIDATES)]:
+        mask = finish(anatomy.ct, sweep.around, sweep.shapes[number])
+        found.append(ClickCandidate(mask, volume_ml(mask), confidence))
+    progress.report(1.0, "Outlined")
+    return found
+
+
+def _require_outline(ct: sitk.Image, previous: sitk.Image) -> None:
+    same = previous.GetSize() == ct.GetSize() and np.allclose(
+        [*previous.GetSpacing(), *previous.GetOrigin(), *previous.GetDirection()],
+        [*ct.GetSpacing(), *ct.GetOrigin(), *ct.GetDirection()],
+        atol=1e-3,
+    )
+    if not same:
+        raise MaskError("The outline to correct is not on the CT's grid.", "Convert it with nsclc-response segment.")
+    if not np.any(sitk.GetArrayViewFromImage(previous)):
+        raise MaskError("The outline to correct is empty.", "Click into the tumour to outline it first.")
+
+
+def _corrected(
+    anatomy: Anatomy,
+    mask: sitk.Image,
+    points: tuple[list[Point], list[Point]],
+    all_included: list[Point],
+    progress: Progress,
+) -> sitk.Image:
+    """The mask with the points that it contradicts put right, one after another; the same object if there are none."""
+    include, exclude = points
+    steps = [(p, True) for p in include] + [(p, False) for p in exclude]
+    for number, (point, add) in enumerate(steps):
+        progress.report(number / len(steps), "Correcting the outline")
+        if bool(mask[index_of(mask, point)]) == add:
+            continue
+        if add:
+            require_tissue(anatomy, point, correcting=True)
+        fixed = [lps(p) for p in (exclude if add else all_included)]
+        mask = correct(anatomy, mask, lps(point), add, fixed)
+    if steps and not np.any(sitk.GetArrayViewFromImage(mask)):
+        raise SegmentationError("The points to exclude leave nothing.", "Click into the tumour to outline it anew.")
+    return mask

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from .one_click_seed import Surroundings
 
-_TISSUE_HU = -450.0  # half-way between tumour and lung
+TISSUE_HU = -450.0  # half-way between tumour and lung
 _REACH_MM = 2.5  # how far the tissue's edge may lie from the region's
 _CLOSE_MM = 2.5  # observers draw over notches and thin strands of this width
 _HOLE_ML = 15.0
@@ -28,7 +28,7 @@ def finish(ct: sitk.Image, around: Surroundings, region: np.ndarray) -> sitk.Ima
         sitk.Resample(distance, part, sitk.Transform(), sitk.sitkLinear, 100.0, sitk.sitkFloat32)
     )
     spacing = part.GetSpacing()[::-1]
-    tissue = sitk.GetArrayViewFromImage(part) > _TISSUE_HU
+    tissue = sitk.GetArrayViewFromImage(part) > TISSUE_HU
     against_air = ndimage.binary_dilation(~tissue, iterations=2)
     mask = (from_edge <= 0) | ((from_edge <= _REACH_MM) & tissue & against_air)
     mask &= tissue | (from_edge <= -_REACH_MM)

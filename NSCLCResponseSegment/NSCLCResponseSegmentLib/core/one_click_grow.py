@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 
 from .one_click_cut import minimal_cut
-from .one_click_finish import finish
 from .one_click_seed import FREE_MM, SOFT_HU, PointLps, Surroundings, Voxel, look_around, lump
-from .progress import Progress
+from .progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from .anatomy import Anatomy
@@ -22,11 +20,10 @@ class Growth:
     """Weights of the energy; costs are per mm, so that they mean the same on every grid.
 
     :param push: the gain per volume times the lump's radius: how strongly the region grows until it meets an edge or a
-        neck; the middle one is the likeliest.
+        neck.
     """
 
-    push: tuple[float, ...] = (0.55, 0.8, 1.2)
-    order: tuple[int, ...] = (1, 0, 2)
+    push: tuple[float, ...] = (0.22, 0.35, 0.5, 0.7, 0.95, 1.3, 1.75)
     edge_hu: float = 35.0  # gradient per voxel at which a unit of surface costs half
     sheet_noise: float = 1.5
     sheet_hu: float = 8.0  # and the depth of a dark sheet at which it does
@@ -44,17 +41,37 @@ _REACH_MM = 105.0
 _FINE_BELOW_MM = 12.0  # lumps of smaller radius are cut on a finer grid
 _HARD_BEYOND_MM = 22.0
 _SEED_SHARE = 0.7
+_NOT_IN_LARGER = 0.02  # the regions of smaller pushes lie within those of larger ones
 
 
-def grow_candidates(
+@dataclass(frozen=True)
+class Sweep:
+    """Regions of growing size around the same clicks; arrays are (z, y, x) on the grid of ``around``.
+
+    :param shapes: one mask for each push, smallest first.
+    :param edge_weight: what a unit of surface costs; near 0 where an image edge is.
+    """
+
+    around: Surroundings
+    lumps: tuple[tuple[Voxel, float], ...]
+    pushes: tuple[float, ...]
+    shapes: tuple[np.ndarray, ...]
+    edge_weight: np.ndarray
+
+    @property
+    def radius(self) -> float:
+        """Of the largest lump clicked on, mm."""
+        return max(radius for _, radius in self.lumps)
+
+
+def grow(
     anatomy: Anatomy,
     include: list[PointLps],
     exclude: list[PointLps],
-    progress: Progress,
-    count: int,
+    progress: Progress = SILENT,
     growth: Growth | None = None,
-) -> list[sitk.Image]:
-    """Masks on the CT's grid, the likeliest first; at most ``count``."""
+) -> Sweep:
+    """Regions of several sizes around the clicks."""
     growth = growth or Growth()
     around = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
     lumps = [lump(around, click) for click in around.clicks]
@@ -64,30 +81,52 @@ def grow_candidates(
         around = look_around(anatomy, include, exclude, 4.0 * largest + 20.0, step)
         lumps = [lump(around, click) for click in around.clicks]
     progress.report(0.2, "Growing from the click")
-    shapes = _cuts(around, lumps, growth, progress.part(0.2, 0.8))
-    order = [i for i in growth.order if i < len(shapes)][:count]
-    return [finish(anatomy.ct, around, shapes[i]) for i in order]
+    return _sweep(around, lumps, growth, progress.part(0.2, 1.0))
 
 
-def _cuts(
-    around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growth, progress: Progress
-) -> list[np.ndarray]:
-    """One region for each push, smallest first."""
+def _sweep(around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growth, progress: Progress) -> Sweep:
     seeds = _seeds(around, lumps)
     outside = _outside(around, seeds, lumps)
-    box = _box(~outside)
     cost, weight = _costs(around, lumps, growth), _edge_weight(around, _core(around, lumps), growth)
     radius = max(r for _, r in lumps)
-    seeds, outside, cost, weight = (a[box] for a in (seeds, outside, cost, weight))
     shapes = []
     u = (~outside & (cost <= 0)).astype(np.float32)
-    for number, push in enumerate(sorted(growth.push, reverse=True)):  # the large one first: others lie within it
-        progress.report(number / len(growth.push), "Finding the tumour's surface")
-        u = minimal_cut(cost - push * around.step / radius, weight, seeds, outside, u, growth.iterations)
+    pushes = sorted(growth.push, reverse=True)  # the large one first: others lie within it
+    for number, push in enumerate(pushes):
+        progress.report(number / len(pushes), "Finding the tumour's surface")
+        box = _box(~outside)
+        u = minimal_cut(
+            cost[box] - push * around.step / radius, weight[box], seeds[box], outside[box], u[box], growth.iterations
+        )
         shape = np.zeros(around.hu.shape, bool)
-        shape[box] = _with_seeds(u > 0.5, seeds)
+        shape[box] = _with_seeds(u > 0.5, seeds[box])
         shapes.append(shape)
-    return shapes[::-1]
+        whole = np.zeros(around.hu.shape, np.float32)
+        whole[box] = u
+        u = whole
+        outside |= whole < _NOT_IN_LARGER
+    return Sweep(around, tuple(lumps), tuple(pushes[::-1]), tuple(shapes[::-1]), weight)
+
+
+def grow_within(around: Surroundings, domain: np.ndarray, centre: Voxel, radius: float, growth: Growth) -> np.ndarray:
+    """The region of the first push around a ball, within a domain whose outer surface costs nothing.
+
+    :param radius: of the ball, mm.
+    """
+    from scipy import ndimage
+
+    lumps = [(centre, radius)]
+    seeds = around.ball(centre, 0.9 * radius) & domain
+    seeds[centre] = True
+    weight = _edge_weight(around, _core(around, lumps), growth)
+    weight[ndimage.binary_dilation(~domain)] = growth.least_edge
+    cost = _costs(around, lumps, growth) - growth.push[0] * around.step / radius
+    box = _box(domain)
+    start = domain[box].astype(np.float32)
+    u = minimal_cut(cost[box], weight[box], seeds[box], ~domain[box], start, growth.iterations)
+    region = np.zeros(domain.shape, bool)
+    region[box] = _with_seeds(u > 0.5, seeds[box])
+    return region & domain
 
 
 def _seeds(around: Surroundings, lumps: list[tuple[Voxel, float]]) -> np.ndarray:

@@ -73,6 +73,7 @@ def look_around(
     depth = anatomy.field.depth_on(side, grid) if side else np.zeros_like(hu)
     bone = _pieces(ndimage.binary_closing(hu > _BONE_HU), lambda ml: ml > _BONE_LEAST_ML, step)
     inside = [_voxel(grid, p) for p in clicks]
+    seen = [p for p in excluded if _is_within(grid.TransformPhysicalPointToIndex(p), grid.GetSize())]
     return Surroundings(
         grid=grid,
         step=step,
@@ -82,7 +83,7 @@ def look_around(
         bone=bone,
         depth=depth,
         clicks=tuple(inside),
-        excluded=tuple(v for v in (_voxel(grid, p) for p in excluded) if _is_within(v, hu.shape)),
+        excluded=tuple(_voxel(grid, p) for p in seen),
         click_depth=max(float(depth[v]) for v in inside),
     )
 
@@ -101,7 +102,8 @@ def _crop_grid(ct: sitk.Image, clicks: list[PointLps], reach_mm: float, step: fl
 
 
 def _voxel(grid: sitk.Image, point: PointLps) -> Voxel:
-    i, j, k = grid.TransformPhysicalPointToIndex(point)
+    index = grid.TransformPhysicalPointToIndex(point)
+    i, j, k = (min(max(v, 0), n - 1) for v, n in zip(index, grid.GetSize(), strict=True))  # half a voxel is cut off
     return (k, j, i)
 
 

@@ -1,0 +1,71 @@
+"""Whether a point can be in a tumour at all, and a sentence for the user when it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import SimpleITK as sitk
+
+from .errors import SegmentationError
+
+if TYPE_CHECKING:
+    from .anatomy import Anatomy
+
+Point = tuple[float, float, float]
+
+_BONE_HU = 300.0
+_AIR_HU = -650.0
+_REMEDY = "Click on the solid part of the tumour."
+
+
+def lps(point: Point) -> Point:
+    """RAS to LPS, mm."""
+    return (-float(point[0]), -float(point[1]), float(point[2]))
+
+
+def index_of(ct: sitk.Image, point: Point) -> tuple[int, int, int]:
+    """Voxel (i, j, k) of a point in RAS mm.
+
+    :raises SegmentationError: it lies outside the image.
+    """
+    index = ct.TransformPhysicalPointToIndex(lps(point))
+    if any(not 0 <= i < n for i, n in zip(index, ct.GetSize(), strict=True)):
+        raise SegmentationError(
+            f"The point {_words(point)} lies outside the CT.", "Click inside the image, and check that it is RAS."
+        )
+    return index
+
+
+def require_tissue(anatomy: Anatomy, point: Point, correcting: bool = False) -> None:
+    """Refuse a point (RAS mm) that lies outside the body, in a bronchus, in aerated lung or on bone.
+
+    :param correcting: the point extends an outline: cavities and bronchi inside a tumour are allowed then.
+    :raises SegmentationError: with the reason.
+    """
+    index = index_of(anatomy.ct, point)
+    coarse_index = anatomy.coarse_body.TransformPhysicalPointToIndex(anatomy.ct.TransformIndexToPhysicalPoint(index))
+    size = anatomy.coarse_body.GetSize()
+    coarse_index = tuple(min(max(i, 0), n - 1) for i, n in zip(coarse_index, size, strict=True))
+    if not anatomy.coarse_body[coarse_index]:
+        raise SegmentationError(f"The point {_words(point)} lies in air outside the body.", _REMEDY)
+    median = _median_around(anatomy.ct, index)
+    if anatomy.coarse_airways[coarse_index] and median < _AIR_HU:
+        raise SegmentationError(f"The point {_words(point)} lies in the air of the windpipe or a bronchus.", _REMEDY)
+    if median < _AIR_HU and not correcting:
+        raise SegmentationError(f"The point {_words(point)} lies in air-filled lung ({median:.0f} HU).", _REMEDY)
+    if median > _BONE_HU:
+        raise SegmentationError(f"The point {_words(point)} lies on bone ({median:.0f} HU).", _REMEDY)
+
+
+def _words(point: Point) -> str:
+    return f"({point[0]:.1f}, {point[1]:.1f}, {point[2]:.1f}) mm RAS"
+
+
+def _median_around(ct: sitk.Image, index: tuple[int, int, int]) -> float:
+    """Median HU of the voxels within about 1.5 mm."""
+    reach = [max(1, round(1.5 / s)) if s < 2.5 else 0 for s in ct.GetSpacing()]
+    first = [max(0, i - r) for i, r in zip(index, reach, strict=True)]
+    last = [min(n - 1, i + r) for i, r, n in zip(index, reach, ct.GetSize(), strict=True)]
+    part = sitk.RegionOfInterest(ct, [b - a + 1 for a, b in zip(first, last, strict=True)], first)
+    values = sorted(sitk.GetArrayFromImage(part).ravel().tolist())
+    return float(values[len(values) // 2])

@@ -1,0 +1,124 @@
+"""Puts an outline right around one point and leaves all else as it is, voxel by voxel.
+
+The point says where the outline is wrong and, by its place, how far: people point at the middle of what is missing or
+too much. So its distance to the nearest place that cannot be changed (outline, lung or bone for what is missing; the
+rim of the outline for what is too much) is half the thickness of the error there. The region changed is grown like a
+tumour's (see :mod:`.one_click_grow`), from a ball of that radius, and ends within a few of those radii.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from .one_click_finish import TISSUE_HU
+from .one_click_grow import Growth, grow_within
+from .one_click_seed import PointLps, Surroundings, look_around
+
+if TYPE_CHECKING:
+    from .anatomy import Anatomy
+
+_SEARCH_MM, _SEARCH_STEP_MM = 45.0, 2.0  # half the window in which the radius is found, and its voxels
+_REACH = 3.0  # radii around the point beyond which nothing changes
+_LEAST_REACH_MM = 8.0
+_LEAST_RADIUS_MM = 2.0
+_MOST_AIR_MM = 15.0
+_KEEP_MM = 3.0  # around points that said the opposite
+_CRUMB = 0.1  # share of the largest piece: smaller pieces that a cut leaves near the point go too
+_ADD = Growth(push=(0.6,), far_cost=0.0)
+_TAKE = Growth(push=(0.6,), far_cost=0.0, beyond_cost=0.0, odd_cost=0.0, not_soft_cost=0.0)
+
+
+def correct(anatomy: Anatomy, mask: sitk.Image, point: PointLps, add: bool, fixed: list[PointLps]) -> sitk.Image:
+    """Add the tissue around a point to an outline, or take it away.
+
+    :param mask: unsigned 8-bit on the CT's grid; not changed.
+    :param point: LPS mm; outside the mask if ``add``, else inside.
+    :param fixed: points (LPS mm) whose surroundings stay as they are.
+    :returns: the corrected mask, unsigned 8-bit.
+    """
+    around = look_around(anatomy, [point], fixed, _SEARCH_MM, _SEARCH_STEP_MM)
+    radius = _radius(around, _domain(around, mask, add))
+    reach = max(_REACH * radius, _LEAST_REACH_MM)
+    step = float(np.clip(radius / 4.0, 1.0, 3.0))
+    around = look_around(anatomy, [point], fixed, reach + 3.0 * step, step)
+    near = around.ball(around.clicks[0], reach)
+    domain = _domain(around, mask, add) & near
+    if add and not around.soft[around.clicks[0]]:  # air has no surface of its own: what is left of a cavity
+        region = around.ball(around.clicks[0], min(radius, _MOST_AIR_MM)) & domain
+    else:
+        region = grow_within(around, domain, around.clicks[0], radius, _ADD if add else _TAKE)
+    change = _on_ct(region, around.grid, mask)
+    before = sitk.GetArrayViewFromImage(mask) > 0
+    if add:
+        after = before | (_tissue(anatomy.ct, change) if around.soft[around.clicks[0]] else change)
+    else:
+        after = before & ~change
+        after = _without_crumbs(after, before, _on_ct(near, around.grid, mask))
+    image = sitk.GetImageFromArray(after.astype(np.uint8))
+    image.CopyInformation(mask)
+    return image
+
+
+def _domain(around: Surroundings, mask: sitk.Image, add: bool) -> np.ndarray:
+    """What may change: tissue outside of the outline, or all inside of it."""
+    resampled = sitk.Resample(
+        sitk.Cast(mask, sitk.sitkFloat32), around.grid, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32
+    )
+    inside = sitk.GetArrayFromImage(resampled) >= 0.5
+    domain = ~inside & ~around.bone if add else inside
+    if add and around.soft[around.clicks[0]]:
+        domain &= around.soft
+    for voxel in around.excluded:
+        domain &= ~around.ball(voxel, _KEEP_MM)
+    domain[around.clicks[0]] = True
+    return domain
+
+
+def _radius(around: Surroundings, domain: np.ndarray) -> float:
+    """Of the largest ball about the point that fits into what may change, mm."""
+    from scipy import ndimage
+
+    z, y, x = around.clicks[0]
+    depth = ndimage.distance_transform_edt(np.pad(domain, 1))[z + 1, y + 1, x + 1] * around.step
+    return max(float(depth) - 0.5 * around.step, _LEAST_RADIUS_MM)
+
+
+def _on_ct(region: np.ndarray, grid: sitk.Image, ct_like: sitk.Image) -> np.ndarray:
+    """A region of the working grid on the CT's, (z, y, x), with a smooth surface."""
+    soft = sitk.GetImageFromArray(region.astype(np.float32))
+    soft.CopyInformation(grid)
+    return sitk.GetArrayFromImage(sitk.Resample(soft, ct_like, sitk.Transform(), sitk.sitkLinear, 0.0)) >= 0.5
+
+
+def _tissue(ct: sitk.Image, region: np.ndarray) -> np.ndarray:
+    """A region without the lung at its rim, but with the air that it encloses."""
+    from scipy import ndimage
+
+    out = np.zeros_like(region)
+    where = ndimage.find_objects(region.astype(np.uint8))
+    if where:
+        out[where[0]] = ndimage.binary_fill_holes(
+            region[where[0]] & (sitk.GetArrayViewFromImage(ct)[where[0]] > TISSUE_HU)
+        )
+    return out
+
+
+def _without_crumbs(after: np.ndarray, before: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Drop the small pieces that the cut broke off within its reach."""
+    from scipy import ndimage
+
+    where = ndimage.find_objects(before.astype(np.uint8))[0]
+    pieces, count = ndimage.label(after[where], np.ones((3, 3, 3)))
+    if count < 2:
+        return after
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    reaches_out = np.bincount(pieces[~near[where]], minlength=count + 1) > 0
+    keep = reaches_out | (sizes >= _CRUMB * sizes.max())
+    keep[0] = False
+    out = after.copy()
+    out[where] &= keep[pieces]
+    return out
