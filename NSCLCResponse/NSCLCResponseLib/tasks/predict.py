@@ -131,14 +131,14 @@ def _outlined(case: Case, arguments: dict[str, Any], progress: Progress) -> Case
         if arguments.get("mask_origin"):  # the caller knows better than the name of its temporary file
             return replace(case, mask=replace(case.mask, origin=arguments["mask_origin"]))
         return case
-    from NSCLCResponseSegmentLib.core.one_click import outline
+    from NSCLCResponseSegmentLib.core.one_click import outline_click
     from NSCLCResponseSegmentLib.core.reading import check_pet_covers
 
     points = [tuple(p) for p in arguments.get("click_ras", ())]
     for index in arguments.get("click_ijk", ()):
         x, y, z = case.ct.image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])
         points.append((-x, -y, z))
-    result = outline(case.ct.image, points, progress=progress)
+    result = outline_click(case.ct.image, points, progress=progress)
     mask = TumourMask(result.mask, origin="one click", notes=tuple(result.notes))
     if case.pet is not None:
         check_pet_covers(case.pet, mask)
