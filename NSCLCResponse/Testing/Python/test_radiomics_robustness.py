@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from NSCLCResponseLib.core.radiomics import shipped_settings
-from NSCLCResponseLib.core.radiomics.case_robustness import assess, robust_features, write_robustness
+from NSCLCResponseLib.core.radiomics import RadiomicsSettings, shipped_settings
+from NSCLCResponseLib.core.radiomics.case_features import FeatureRequest
+from NSCLCResponseLib.core.radiomics.case_robustness import assess, redraw_case, write_robustness
 from NSCLCResponseLib.core.radiomics.contours import RedrawSettings, Surface, cut_into_parts
 from NSCLCResponseLib.core.radiomics.ibsi import (
     CONFIGURATIONS,
@@ -23,7 +24,10 @@ from NSCLCResponseLib.core.radiomics.ibsi import (
     totals,
 )
 from NSCLCResponseLib.core.radiomics.icc import icc_2_1
+from NSCLCResponseLib.core.radiomics.pet_measures import NAMES as UPTAKE_NAMES
 from NSCLCResponseLib.core.radiomics.robustness import redraw_features
+from NSCLCResponseLib.core.robust_features import read_icc
+from NSCLCResponseSegmentLib.core.case import Case, LoadedImage, TumourMask
 from NSCLCResponseSegmentLib.core.errors import SettingsError
 from support.data import shared_data
 
@@ -120,10 +124,8 @@ def test_robustness_of_one_case(a_tumour: tuple[sitk.Image, sitk.Image], tmp_pat
     summary = robustness.summary()
     assert summary["by_class"]["all"]["features"] == 107
     write_robustness(robustness, tmp_path / "r.csv")
-    kept = robust_features(tmp_path / "r.csv", 0.75)
-    assert kept == {f.feature for f in robustness.features if f.icc is not None and round(f.icc, 6) >= 0.75}
-    with pytest.raises(SettingsError):
-        robust_features(tmp_path / "none.csv", 0.75)
+    known = {f.feature: f.low for f in robustness.features if f.low is not None}
+    assert {n: v for n, v in read_icc(tmp_path / "r.csv").items() if np.isfinite(v)} == pytest.approx(known, rel=1e-5)
 
 
 def test_a_cohort_s_targets_are_its_lesions_and_a_tiny_one_is_left_out(a_tumour: tuple[sitk.Image, sitk.Image]):
@@ -138,6 +140,29 @@ def test_a_cohort_s_targets_are_its_lesions_and_a_tiny_one_is_left_out(a_tumour:
     robustness = assess([{"ct": f} for f in found])
     volume = next(f for f in robustness.features if f.feature == "ct_original_shape_VoxelVolume")
     assert volume.icc > 0.8
+
+
+def test_uptake_of_redrawn_contours_has_an_icc_too(a_tumour: tuple[sitk.Image, sitk.Image]):
+    ct, mask = a_tumour
+    suv = np.random.default_rng(4).gamma(4, 0.5, (24, 40, 40)).astype(np.float32)
+    pet = sitk.GetImageFromArray(suv)
+    pet.SetSpacing((2.3, 2.3, 3.8))
+    place = Path("nowhere")
+    case = Case(
+        LoadedImage(ct, "CT", "HU", place), LoadedImage(pet, "PT", "SUVbw", place), TumourMask(mask, "imported")
+    )
+    settings = RadiomicsSettings(place, "", {"setting": {"binWidth": 1}, "featureClass": {"firstorder": ["Mean"]}})
+    request = FeatureRequest(settings, settings, perturb=4, processes=1)
+    found = redraw_case(case, request, parts=False)["pet"]
+    assert found.names[0] == "pet_original_firstorder_Mean"
+    values = dict(zip(found.names, found.values[0].T, strict=True))
+    assert np.isfinite(found.values).all()
+    assert suv.min() < values["pet_uptake_SUVmean"].min() < values["pet_uptake_SUVmean"].max() < suv.max()
+    assert len(set(values["pet_uptake_SUVmean"])) == 4, "every contour is another"
+    assert (values["pet_uptake_SUVmax"] >= values["pet_uptake_SUVpeak"]).all()
+    rows = {f.feature: f for f in assess([redraw_case(case, request)]).features}
+    assert rows["pet_uptake_SUVmax"].icc is not None or rows["pet_uptake_SUVmax"].reason
+    assert assess([{"pet": found}]).summary()["by_class"]["uptake"]["features"] == len(UPTAKE_NAMES)
 
 
 def test_ibsi_digital_phantom_is_within_tolerance_or_explained():

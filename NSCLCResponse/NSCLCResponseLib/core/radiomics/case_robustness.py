@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ import numpy as np
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.case import Case
-from NSCLCResponseSegmentLib.core.errors import SettingsError
+from NSCLCResponseSegmentLib.core.masks import onto_grid
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .case_features import FeatureRequest, case_lesions
 from .icc import icc_2_1
+from .pet_measures import NAMES as UPTAKE_NAMES
+from .pet_measures import PEAK_RADIUS_MM, uptake_within
 from .pet_outline import share_outline
-from .robustness import Redraws, redraw_features, summary_by_class
+from .prepare import bounding_box
+from .robustness import SEARCH_MM, Extra, Redraws, redraw_features, summary_by_class
 
 LEVELS = (0.75, 0.9)
+_REACH_MM = SEARCH_MM + PEAK_RADIUS_MM
 _COLUMNS = ("feature", "class", "icc", "low", "high", "targets", "redraws", "reason")
 
 
@@ -90,10 +95,31 @@ def redraw_case(
             prefix=name,
             parts=parts,
             ibsi=request.ibsi,
+            extra=None if name == "ct" else _uptake(image, masks[name]),
             progress=progress.part(number / len(settings), (number + 1) / len(settings)),
             processes=request.processes,
         )
     return found
+
+
+def _uptake(pet: sitk.Image, masks: Mapping[str, sitk.Image]) -> Extra:
+    """Uptake measures of redrawn targets, on the part of the PET that they and their peaks can reach."""
+    moved = [onto_grid(mask, pet)[0] for mask in masks.values()]
+    inside = reduce(sitk.Or, moved)
+    names = tuple(f"uptake_{n}" for n in UPTAKE_NAMES)
+    if not np.any(sitk.GetArrayViewFromImage(inside)):
+        return Extra(names, lambda mask: ({}, {}))  # noqa: ARG005 nothing is redrawn then
+    box = np.array(bounding_box(inside)).reshape(3, 2)
+    margin = np.ceil(_REACH_MM / np.array(pet.GetSpacing())).astype(int)
+    first = np.maximum(box[:, 0] - margin, 0)
+    last = np.minimum(box[:, 1] + margin, np.array(pet.GetSize()) - 1)
+    part = sitk.RegionOfInterest(pet, (last - first + 1).tolist(), first.tolist())
+
+    def measure(mask: sitk.Image) -> tuple[dict[str, float], dict[str, str]]:
+        values, failed = uptake_within(part, onto_grid(mask, part)[0])
+        return {f"uptake_{n}": v for n, v in values.items()}, {f"uptake_{n}": why for n, why in failed.items()}
+
+    return Extra(names, measure)
 
 
 def assess(cases: Sequence[Mapping[str, Redraws]]) -> Robustness:
@@ -145,7 +171,7 @@ def _agreement(names: Sequence[str], values: np.ndarray, reasons: Mapping[str, s
 
 
 def write_robustness(robustness: Robustness, path: Path) -> None:
-    """A CSV with one line for each feature."""
+    """A CSV with one line for each feature; training leaves features out by it (:mod:`..robust_features`)."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(_COLUMNS)
@@ -153,18 +179,3 @@ def write_robustness(robustness: Robustness, path: Path) -> None:
             numbers = ["" if v is None else f"{v:.6g}" for v in (f.icc, f.low, f.high)]
             kind = f.feature.rsplit("_", 2)[1]
             writer.writerow([f.feature, kind, *numbers, len(robustness.targets), robustness.redraws, f.reason])
-
-
-def robust_features(path: Path, minimum: float) -> set[str]:
-    """Names of the features whose ICC reaches ``minimum``, from a table of :func:`write_robustness`.
-
-    :raises SettingsError: the file is not such a table.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-        return {row["feature"] for row in rows if row["icc"] and float(row["icc"]) >= minimum}
-    except (OSError, KeyError, ValueError, UnicodeDecodeError) as problem:
-        raise SettingsError(
-            f"{path} is not a robustness table.", "Give the …-robustness.csv of nsclc-response radiomics --perturb N."
-        ) from problem

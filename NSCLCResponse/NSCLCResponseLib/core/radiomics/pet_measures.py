@@ -39,15 +39,19 @@ def measure_uptake(pet: sitk.Image, mask: sitk.Image, name: str = "The PET") -> 
     :raises PetError: the values cannot be SUVbw (Bq/mL, counts, HU).
     """
     require_suv(pet, name)
-    moved, _ = onto_grid(mask, pet)
-    inside = sitk.GetArrayViewFromImage(moved) == 1
+    return uptake_within(pet, onto_grid(mask, pet)[0])
+
+
+def uptake_within(pet: sitk.Image, mask: sitk.Image) -> tuple[dict[str, float], dict[str, str]]:
+    """As :func:`measure_uptake`, for a mask (1 inside) on the grid of a PET that is known to be in SUVbw."""
+    inside = sitk.GetArrayViewFromImage(mask) == 1
     if not inside.any():
         return {}, dict.fromkeys(NAMES, "the region has no voxel on the PET's grid")
     voxels = sitk.GetArrayViewFromImage(pet)[inside].astype(float)
     if not np.isfinite(voxels).all():
         return {}, dict.fromkeys(NAMES, "the region holds voxels without a finite value")
     voxel_ml = float(np.prod(pet.GetSpacing())) / 1000.0
-    peak = float(local_means(pet, moved).max())
+    peak = float(local_means(pet, mask).max())
     values = {"SUVmax": voxels.max(), "SUVmean": voxels.mean(), "SUVpeak": peak}
     values["MTV41pct"], values["TLG41pct"] = _above(voxels, SHARE_OF_MAX * voxels.max(), voxel_ml)
     for level in FIXED_SUV:

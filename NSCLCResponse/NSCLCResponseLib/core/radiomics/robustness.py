@@ -7,7 +7,7 @@ targets; their ICCs tell which features are stable here, but between patients ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ TARGETS_OF_ONE_CASE = 4
 _SMALLEST_PART_ML, _LARGEST_PART_ML = 0.5, 10.0
 _NOISE_TILE = 72  # voxels; noise is filtered on a cube of this size and laid out again and again
 _LINEAR = ("original", "log-sigma", "wavelet")  # filters of which noise can be added after the filter
-_SEARCH_MM = 8.0  # a redrawn contour strays no farther
+SEARCH_MM = 8.0  # a redrawn contour strays no farther
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,21 @@ class Redraws:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """Measures of a redrawn target beside PyRadiomics'.
+
+    :param names: without the image's prefix.
+    :param measure: mask (1 inside) on the working grid → values and reasons by name.
+    """
+
+    names: tuple[str, ...]
+    measure: Callable[[sitk.Image], tuple[dict[str, float], dict[str, str]]]
+
+
+_NOTHING_MORE = Extra((), lambda mask: ({}, {}))  # noqa: ARG005
+
+
+@dataclass(frozen=True)
 class _Filtered:
     """A filtered image with filtered noise of the original's strength, or none."""
 
@@ -85,6 +100,7 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     parts: bool = True,
     how: RedrawSettings | None = None,
     ibsi: bool = False,
+    extra: Extra | None = None,
     progress: Progress = SILENT,
     processes: int | None = None,
 ) -> Redraws:
@@ -93,10 +109,12 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     :param lesions: name → mask (not 0 inside), on any grid.
     :param parts: cut the lesions into parts, of which four are the targets.
     :param seed: the same seed redraws the same contours.
+    :param extra: measured as well; without the redraws' noise.
     """
     plan = make_plan(settings.parameters, ibsi=ibsi)
     how = how or RedrawSettings()
-    names = tuple(f"{prefix}_{n}" for n in plan.expected_names())
+    extra = extra or _NOTHING_MORE
+    names = tuple(f"{prefix}_{n}" for n in (*plan.expected_names(), *extra.names))
     masks = {name: onto_grid(mask, image)[0] for name, mask in lesions.items()}
     whole = sitk.Cast(sum(masks.values()) > 0, sitk.sitkUInt8)
     try:
@@ -109,7 +127,7 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     filtered = _filter(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
     compute_shape(prepared, plan)  # loads what the processes then share
     tasks = [
-        partial(_measure_redraw, surface, prepared, filtered, plan, how, (seed, number, len(targets)))
+        partial(_measure_redraw, surface, prepared, filtered, (plan, extra), how, (seed, number, len(targets)))
         for number in range(count)
     ]
     values = np.full((len(targets), count, len(names)), np.nan)
@@ -198,11 +216,12 @@ def _measure_redraw(
     surface: Surface,
     prepared: Prepared,
     filtered: Sequence[_Filtered],
-    plan: Plan,
+    what: tuple[Plan, Extra],
     how: RedrawSettings,
     which: tuple[int, int, int],
 ) -> tuple[np.ndarray, float, dict[str, str]]:
     """Values (targets, features) of one redraw, its Dice with the given outline, and reasons for what is missing."""
+    plan, extra = what
     seed, number, targets = which
     random = np.random.default_rng((seed, 2, number))
     given = surface.depth < 0
@@ -213,11 +232,14 @@ def _measure_redraw(
     labels[window], drawn[window] = part.redraw(random, how)
     shift = tuple(int(v) for v in random.integers(0, _NOISE_TILE, 3))
     overlap = 2.0 * np.count_nonzero(drawn & given) / (np.count_nonzero(drawn) + np.count_nonzero(given))
-    names = plan.expected_names()
+    names = [*plan.expected_names(), *extra.names]
     values = np.full((targets, len(names)), np.nan)
     failed: dict[str, str] = {}
     for target in range(targets):
-        outcome = _measure_target(labels == target + 1, prepared, filtered, plan, shift)
+        inside = labels == target + 1
+        outcome = _measure_target(inside, prepared, filtered, plan, shift)
+        if extra.names:
+            outcome.take(Outcome(*extra.measure(_on_working_grid(inside, prepared))))
         values[target] = [outcome.values.get(name, np.nan) for name in names]
         failed |= outcome.failed
     return values, overlap, failed
@@ -229,9 +251,7 @@ def _measure_target(
     from radiomics import imageoperations
 
     outcome = Outcome()
-    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
-    mask.CopyInformation(prepared.image)
-    grey_mask = mask
+    grey_mask = mask = _on_working_grid(inside, prepared)
     try:
         if plan.setting.get("resegmentRange") is not None and inside.any():
             resegmented = imageoperations.resegmentMask(prepared.image, mask, **plan.setting)
@@ -251,6 +271,12 @@ def _measure_target(
         what = (own.source.name, classes)
         outcome.take(compute_classes(image, cropped, around, what, own.source.setting, ibsi=plan.ibsi))
     return outcome
+
+
+def _on_working_grid(inside: np.ndarray, prepared: Prepared) -> sitk.Image:
+    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
+    mask.CopyInformation(prepared.image)
+    return mask
 
 
 def _large_enough(mask: sitk.Image, plan: Plan) -> np.ndarray:
@@ -278,7 +304,7 @@ def _window(inside: np.ndarray, spacing: tuple[float, ...]) -> tuple[slice, ...]
     window = []
     for axis in range(3):
         hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-        margin = int(np.ceil(_SEARCH_MM / spacing[axis]))
+        margin = int(np.ceil(SEARCH_MM / spacing[axis]))
         window.append(slice(max(0, hit[0] - margin), hit[-1] + margin + 1))
     return tuple(window)
 
