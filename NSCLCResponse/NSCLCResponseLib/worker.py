@@ -33,11 +33,16 @@ HEARTBEAT_SECONDS = 1.0
 TASKS = {
     "predict": "NSCLCResponseLib.tasks.predict",
     "segment": "NSCLCResponseLib.tasks.segment",
+    "segment_train": "NSCLCResponseLib.tasks.segment_train",
+    "models": "NSCLCResponseLib.tasks.models",
+    "click": "NSCLCResponseLib.tasks.click",
     "suv": "NSCLCResponseLib.tasks.suv",
     "phantom": "NSCLCResponseLib.tasks.phantom",
     "train": "NSCLCResponseLib.tasks.train",
+    "evaluate": "NSCLCResponseLib.tasks.evaluate",
     "cohort_check": "NSCLCResponseLib.tasks.cohort_check",
     "radiomics": "NSCLCResponseLib.tasks.radiomics",
+    "lungs": "NSCLCResponseLib.tasks.lungs",
 }
 
 

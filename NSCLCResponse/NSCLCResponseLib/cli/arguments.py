@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-POINT_OPTIONS = ("--click-ras", "--click-ijk", "--exclude-ras")
+POINT_OPTIONS = ("--click-ras", "--click-ijk", "--exclude-ras", "--box-ras")
 
 
 def absolute(text: str) -> str:

@@ -8,11 +8,24 @@ import sys
 from NSCLCResponseSegmentLib.core.errors import JobCancelledError, NSCLCResponseError
 
 from .. import __version__
-from . import batch, cohort, phantom, predict, radiomics, review, segment, suv, train
+from . import batch, cohort, evaluate, models, phantom, predict, radiomics, review, segment, segment_train, suv, train
 from .arguments import join_points
 from .console import listen_for_interrupts
 
-COMMANDS = (predict, batch, segment, radiomics, suv, cohort, train, phantom, review)
+COMMANDS = (
+    predict,
+    batch,
+    segment,
+    radiomics,
+    suv,
+    cohort,
+    train,
+    evaluate,
+    segment_train,
+    models,
+    phantom,
+    review,
+)
 
 _NOTICE = "For research use only; not a medical device. Never base a treatment on its output."
 

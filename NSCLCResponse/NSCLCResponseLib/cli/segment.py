@@ -1,4 +1,4 @@
-"""``nsclc-response segment``: the tumour's outline, from clicks or from another format."""
+"""``nsclc-response segment``: the tumour's outline, from clicks, PET, a model, or from another format."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import sys
 from .arguments import absolute, add_case_arguments, add_click_arguments, point
 from .console import run_with_bar
 
+_PET_METHODS = ("41%", "4.0", "2.5", "gradient")  # values of PetMethod, which is not imported for --help
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
-        "segment", help="outline the tumour from one or more clicks, or bring an outline to the CT's grid"
+        "segment",
+        help="outline the tumour from clicks, on PET or by a model, or bring an outline to the CT's grid and format",
     )
     add_case_arguments(parser)
     add_click_arguments(parser)
@@ -31,25 +34,63 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=1,
         help="which of the sizes found to write: 1 is the likeliest, 2 and 3 are its rivals",
     )
-    parser.add_argument("--out", required=True, type=absolute, metavar="FILE", help="e.g. mask.nii.gz")
+    _add_pet(parser)
+    _add_model(parser)
+    parser.add_argument(
+        "--lesions",
+        default="",
+        metavar="CHOICE",
+        help="which lesions to keep (numbered by size), e.g. '1=Primary,2+3=Node': 2 and 3 as one, the rest dropped",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=absolute,
+        metavar="FILE",
+        help="format by its ending: .nii.gz, .nii, .nrrd, .mha, .seg.nrrd (Slicer), .dcm (DICOM SEG) or .stl",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there already")
     parser.set_defaults(run=run)
 
 
+def _add_pet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pet-outline",
+        choices=_PET_METHODS,
+        metavar="METHOD",
+        help="outline on --pet around the clicks or in --box-ras: 41%% of SUVmax, SUV 4.0 or 2.5, or gradient (the"
+        " steepest edge)",
+    )
+    parser.add_argument(
+        "--box-ras", type=_box, metavar="R,A,S,R,A,S", help="two opposite corners around the uptake, RAS mm"
+    )
+    parser.add_argument("--pet-alone", action="store_true", help="keep uptake that lies in air-filled lung on the CT")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        metavar="NAME_OR_FOLDER",
+        help="find the tumour without a click: a name from 'models list', or the folder of any MONAI Bundle for CT"
+        " (which may run its author's code)",
+    )
+    parser.add_argument(
+        "--mirror", action="store_true", help="with --model: average over mirrored copies, four times as slow"
+    )
+
+
+def _box(text: str) -> list[float]:
+    words = text.split(",")
+    if len(words) != 6:
+        raise argparse.ArgumentTypeError(f"'{text}' is not six numbers with commas between")
+    return [*point(",".join(words[:3])), *point(",".join(words[3:]))]
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    arguments = {
-        "ct": args.ct,
-        "series": args.series,
-        "mask": args.mask,
-        "roi": args.roi,
-        "click_ras": args.click_ras,
-        "click_ijk": args.click_ijk,
-        "exclude_ras": args.exclude_ras,
-        "candidate": args.candidate,
-        "out": args.out,
-        "overwrite": args.overwrite,
-    }
-    result = run_with_bar("segment", arguments)
+    names = ("ct", "series", "pet", "pet_series", "mask", "roi", "click_ras", "click_ijk", "exclude_ras", "candidate")
+    more = ("pet_outline", "box_ras", "model", "mirror", "lesions", "out", "overwrite")
+    arguments = {name: getattr(args, name) for name in (*names, *more)}
+    result = run_with_bar("segment", {**arguments, "use_ct": not args.pet_alone})
     sys.stdout.write(result["summary"] + "\n")
     return 0

@@ -1,97 +1,151 @@
-"""The tumour's outline as a file: from clicks on CT, or from another format brought to the CT's grid."""
+"""The tumour's outline as a file: from clicks, PET or a model, or from another format brought to the CT's grid."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.atomic import require_space, staged_file
-from NSCLCResponseSegmentLib.core.errors import OutputError, SegmentationError
+from NSCLCResponseSegmentLib.core.errors import OutputError
+from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice, choose_lesions
 from NSCLCResponseSegmentLib.core.lesions import Lesion, measure_lesions
 from NSCLCResponseSegmentLib.core.reading import read_ct
+from NSCLCResponseSegmentLib.core.seg_export import (
+    LABEL_SUFFIXES,
+    SURFACE_SUFFIX,
+    Outline,
+    format_of,
+    require_exportable,
+    write_outline,
+)
+
+from .outlining import check_method, outlined
 
 if TYPE_CHECKING:
     from NSCLCResponseSegmentLib.core.case import LoadedImage, TumourMask
+    from NSCLCResponseSegmentLib.core.lesion_place import LesionPlace
     from NSCLCResponseSegmentLib.core.progress import Progress
 
     from ..worker import TaskContext
 
 _FREE_BYTES_NEEDED = 20_000_000
-_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha")
 
 
 def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     """Outline one tumour.
 
-    :param arguments: see ``nsclc-response segment``.
-    :returns: ``summary`` (text), ``out``, ``lesions`` (as in result.json), ``origin`` and ``notes``.
+    :param arguments: see ``nsclc-response segment``; ``lesions`` as :meth:`LesionChoice.parse` reads it.
+    :returns: ``summary`` (text), ``out`` (empty when nothing was written), ``lesions`` (as in result.json, with where
+        they lie), ``choice`` (what was kept and dropped), ``origin`` and ``notes``.
     :raises NSCLCResponseError: the input cannot be used; nothing is written then.
     """
     out = Path(arguments["out"])
-    _check(arguments, out)
+    suffix = format_of(out)
+    check_method(arguments)
+    choice = LesionChoice.parse(arguments.get("lesions") or "")
+    _refuse_existing(out, bool(arguments.get("overwrite")))
     require_space(out, _FREE_BYTES_NEEDED)
-    with staged_file(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as aside:
-        ct = read_ct(Path(arguments["ct"]), arguments.get("series", ""), context.progress.part(0.0, 0.4))
-        mask = _outlined(ct, arguments, context.progress.part(0.4, 0.9))
-        context.progress.report(0.9, f"Writing {out.name}")
-        sitk.WriteImage(mask.image, str(aside), useCompression=True)
+    ct = read_ct(Path(arguments["ct"]), arguments.get("series", ""), context.progress.part(0.0, 0.3))
+    require_exportable(out, ct)
+    mask = outlined(ct, arguments, context.progress.part(0.3, 0.9))
     lesions = measure_lesions(mask.image)
+    places = _places(mask, ct, lesions, context.progress.part(0.9, 0.95))
+    context.progress.report(0.95, f"Writing {out.name}")
+    labels, names = choose_lesions(mask.image, choice)
+    outline = Outline(labels, tuple(names), mask.origin, _sides(choice, places))
+    is_written = bool(lesions) or suffix in LABEL_SUFFIXES
+    if is_written:
+        with staged_file(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as aside:
+            _write(aside, outline, ct)
     notes = [*ct.notes, *mask.notes]
     for note in notes:
         context.progress.warn(note)
     context.progress.report(1.0, "Done")
     return {
-        "summary": f"{_summary(lesions)}\nWritten: {out}",
-        "out": str(out),
+        "summary": "\n".join([*_summary(lesions, places, mask), *_written(out, choice, lesions, is_written)]),
+        "out": str(out) if is_written else "",
         "origin": mask.origin,
-        "lesions": [lesion.to_json() for lesion in lesions],
+        "lesions": [{**lesion.to_json(), **place.to_json()} for lesion, place in zip(lesions, places, strict=True)],
+        "choice": choice.to_json(lesions),
         "notes": notes,
     }
 
 
-def _check(arguments: dict[str, Any], out: Path) -> None:
-    clicks = [*arguments.get("click_ras", ()), *arguments.get("click_ijk", ())]
-    if not out.name.lower().endswith(_SUFFIXES):
-        raise OutputError(f"{out} does not end in {', '.join(_SUFFIXES)}.", "Give a name like mask.nii.gz.")
-    if arguments.get("mask") and (clicks or arguments.get("exclude_ras")):
-        raise SegmentationError("Both a mask and a click are given.", "Give either --mask or --click-ras.")
-    if not arguments.get("mask") and not clicks:
-        raise SegmentationError(
-            "Nothing says where the tumour is.", "Give --click-ras with a point in it, or --mask with an outline."
+def _refuse_existing(out: Path, overwrite: bool) -> None:
+    """Before any work, so that nobody waits for it; what is there may have been corrected by hand."""
+    if out.exists() and not overwrite:
+        raise OutputError(
+            f"{out} exists already, perhaps with corrections by hand.",
+            "Choose another name, or add --overwrite to replace it.",
         )
 
 
-def _outlined(ct: LoadedImage, arguments: dict[str, Any], progress: Progress) -> TumourMask:
-    from NSCLCResponseSegmentLib.core.case import TumourMask
+def _write(path: Path, outline: Outline, ct: LoadedImage) -> None:
+    if format_of(path) != SURFACE_SUFFIX:
+        write_outline(path, outline, ct)
+        return
+    try:
+        from NSCLCResponseSegmentLib.mrml.surfaces import write_surface
+    except ImportError as problem:
+        from NSCLCResponseSegmentLib.core.errors import DependencyError
 
-    if arguments.get("mask"):
-        from NSCLCResponseSegmentLib.core.masks import read_mask
-
-        return read_mask(Path(arguments["mask"]), ct, arguments.get("roi", ""))
-    from NSCLCResponseSegmentLib.core.one_click import outline_click
-
-    points = [tuple(p) for p in arguments.get("click_ras", ())]
-    for index in arguments.get("click_ijk", ()):
-        x, y, z = ct.image.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])
-        points.append((-x, -y, z))
-    exclude = [tuple(p) for p in arguments.get("exclude_ras", ())]
-    chosen = int(arguments.get("candidate") or 1) - 1
-    result = outline_click(ct.image, points, exclude, progress=progress, chosen=chosen)
-    return TumourMask(result.mask, origin="one click", notes=tuple(result.notes))
+        raise DependencyError(
+            "Surfaces (.stl) need VTK, which is not installed.", "Install it: pip install 'nsclc-response[views]'"
+        ) from problem
+    write_surface(outline.labels, path)
 
 
-def _summary(lesions: list[Lesion]) -> str:
+def _places(mask: TumourMask, ct: LoadedImage, lesions: Sequence[Lesion], progress: Progress) -> list[LesionPlace]:
+    """Where the lesions lie; unknown for all when the CT shows no body."""
+    from NSCLCResponseSegmentLib.core.errors import ImageError
+    from NSCLCResponseSegmentLib.core.lesion_place import LesionPlace, place_lesions
+    from NSCLCResponseSegmentLib.core.one_click import anatomy_of
+
     if not lesions:
-        return "The outline is empty."
-    lines = [
-        f"Lesion {lesion.label}: {lesion.volume_ml:.1f} mL,"
-        f" {lesion.longest_axial_diameter_mm:.0f} × {lesion.perpendicular_diameter_mm:.0f} mm in the axial plane"
-        for lesion in lesions
-        if not lesion.is_tiny
-    ]
+        return []
+    try:
+        return place_lesions(sitk.Cast(mask.image, sitk.sitkUInt8), anatomy_of(ct.image, progress))
+    except ImageError:
+        return [LesionPlace(lesion.label, "", pleura=False, mediastinum=False) for lesion in lesions]
+
+
+def _sides(choice: LesionChoice, places: Sequence[LesionPlace]) -> tuple[Any, ...]:
+    from NSCLCResponseSegmentLib.core.lesion_place import sides_of_groups
+
+    groups = [group.labels for group in choice.groups] or [[place.label for place in places]]
+    return sides_of_groups(places, groups)
+
+
+def _summary(lesions: Sequence[Lesion], places: Sequence[LesionPlace], mask: TumourMask) -> list[str]:
+    if not lesions:
+        return [f"No tumour was found ({mask.origin}). That does not exclude one: look at the images."]
+    lines = []
+    for lesion, place in zip(lesions, places, strict=True):
+        if lesion.is_tiny:
+            continue
+        centre = ", ".join(f"{v:.0f}" for v in lesion.centre_ras)
+        words = f"; {place.words()}" if place.words() else ""
+        lines.append(
+            f"Lesion {lesion.label}: {lesion.volume_ml:.1f} mL,"
+            f" {lesion.longest_axial_diameter_mm:.0f} × {lesion.perpendicular_diameter_mm:.0f} mm in the axial plane,"
+            f" at RAS {centre}{words}"
+        )
     tiny = sum(lesion.is_tiny for lesion in lesions)
     if tiny:
         lines.append(f"{tiny} {'speck' if tiny == 1 else 'specks'} of under 0.03 mL beside.")
-    return "\n".join(lines)
+    return lines
+
+
+def _written(out: Path, choice: LesionChoice, lesions: Sequence[Lesion], is_written: bool) -> list[str]:
+    if not is_written:
+        return [f"{out} was not written: this format cannot hold an empty outline."]
+    lines = []
+    if choice.groups:
+        record = choice.to_json(lesions)
+        lines.append("Kept: " + "; ".join(f"{g['name']} ({g['volume_ml']:.1f} mL)" for g in record["kept"]))
+        if record["dropped"]:
+            lines.append("Dropped: " + ", ".join(f"lesion {d['lesion']}" for d in record["dropped"]))
+    return [*lines, f"Written: {out}"]
