@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from support.data import shared_data
+from support.data import ROOT
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -31,7 +33,8 @@ class Running:
     """A server under test."""
 
     address: str
-    seconds_to_start: float
+    case: Path
+    began: float  # time.monotonic()
 
     @property
     def port(self) -> int:
@@ -48,20 +51,23 @@ def _serve(case: Path) -> Iterator[Running]:
     try:
         line = process.stdout.readline()
         assert line.startswith("Open http://127.0.0.1:"), line + process.stdout.read()
-        yield Running(line.split()[1], time.monotonic() - began)
+        yield Running(line.split()[1], case, began)
     finally:
         process.terminate()
         process.wait(20)
 
 
 @pytest.fixture(scope="module")
+def a_case_is_open(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Running]:
+    """LUNG1-001 where there is real data, else the simulated patient."""
+    del chromium  # started first, so that only the server's own start is timed
+    real = ROOT.parent / "shared" / "data" / "lung1-001"
+    yield from _serve(real if real.is_dir() else request.getfixturevalue("a_simulated_patient"))
+
+
+@pytest.fixture
 def a_simulated_case_is_open(a_simulated_patient: Path) -> Iterator[Running]:
     yield from _serve(a_simulated_patient)
-
-
-@pytest.fixture(scope="module")
-def a_real_case_is_open() -> Iterator[Running]:
-    yield from _serve(shared_data("lung1-001"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +90,12 @@ class Page:
         self.tab.on("request", lambda request: self.hosts.add(urlparse(request.url).netloc))
         self.tab.goto(address)
         self.part("patient").wait_for(timeout=30 * SECONDS)
-        self.tab.locator("[data-view=Axial] img").wait_for(timeout=30 * SECONDS)
+        self.has_views()
+
+    def has_views(self) -> None:
+        """Wait for a picture in each view."""
+        for view in ("Axial", "Coronal", "Sagittal", "ThreeD"):
+            self.tab.locator(f"[data-view={view}] img").wait_for(timeout=60 * SECONDS)
 
     def part(self, name: str) -> Any:
         return self.tab.locator(f"[data-test={name}]")
@@ -97,6 +108,12 @@ class Page:
 
     def press(self, name: str) -> None:
         self.part(name).click(timeout=20 * SECONDS)
+
+    def wait_for_text(self, name: str, text: str) -> None:
+        """Wait until a part says ``text``."""
+        self.tab.wait_for_function(
+            f"() => document.querySelector('[data-test={name}]')?.innerText === '{text}'", timeout=30 * SECONDS
+        )
 
     def centre_of(self, view: str) -> tuple[float, float]:
         box = self.tab.locator(f"[data-view={view}]").bounding_box()
@@ -124,8 +141,8 @@ def _answer(port: int, path: str, **headers: str) -> tuple[int, bytes]:
     return response.status, response.read()
 
 
-def test_without_the_token_there_is_nothing(a_simulated_case_is_open: Running) -> None:
-    port = a_simulated_case_is_open.port
+def test_without_the_token_there_is_nothing(a_case_is_open: Running) -> None:
+    port = a_case_is_open.port
     websocket = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -136,97 +153,13 @@ def test_without_the_token_there_is_nothing(a_simulated_case_is_open: Running) -
         assert _answer(port, path) == (403, b""), path
     assert _answer(port, "/ws", **websocket) == (403, b"")
     assert _answer(port, "/ws?token=wrong", **websocket) == (403, b"")
-    token = "/?" + urlparse(a_simulated_case_is_open.address).query
+    token = "/?" + urlparse(a_case_is_open.address).query
     assert _answer(port, token)[0] == 302
     assert _answer(port, token, Host=f"elsewhere.example:{port}") == (403, b"")
     assert _answer(port, token, Origin="http://elsewhere.example") == (403, b"")
 
 
-def test_a_case_from_its_outline_to_signed_results(
-    chromium: Any, a_simulated_case_is_open: Running, tmp_path: Path
-) -> None:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    page = Page(context, a_simulated_case_is_open.address)
-    page.show_lesion()
-    imported = page.volume_ml()
-    assert page.part("sign").is_disabled()
-    assert page.part("sign").get_attribute("title") == "Predict first"
-
-    page.press("tool-click")  # a click into the same tumour finds it again
-    page.tab.mouse.click(*page.centre_of("Axial"))
-    page.part("cancel-outline").wait_for(timeout=10 * SECONDS)
-    page.part("cancel-outline").wait_for(state="detached", timeout=60 * SECONDS)
-    assert imported / 2 < page.volume_ml() < imported * 2
-
-    page.press("predict")
-    page.press("cancel")
-    page.part("predict").wait_for(timeout=20 * SECONDS)
-    assert "Cancelled" in page.text("message")
-    assert page.part("card").count() == 0
-
-    page.press("predict")
-    slowest = 0.0
-    while page.part("card").count() == 0:
-        began = time.monotonic()
-        page.tab.evaluate("() => window.trame.trigger('dismiss')")
-        slowest = max(slowest, time.monotonic() - began)
-        page.tab.wait_for_timeout(100)
-    assert slowest < 2.0  # 0.13 s measured; ten times that means that the page waits for the prediction
-    probability = float(page.text("probability"))
-    assert "simulated" in page.text("label")
-    assert "research use only" in page.text("label").lower()
-
-    page.show_lesion()
-    before = page.volume_ml()
-    page.press("tool-erase")
-    page.drag("Axial", 8)
-    page.part("stale").wait_for(timeout=10 * SECONDS)
-    assert page.text("review-state") == "stale"
-    page.tab.wait_for_function(
-        f"() => parseFloat(document.querySelector('[data-test=lesion-words]').innerText.match(/([\\d.]+) mL/)[1])"
-        f" < {before}",
-        timeout=10 * SECONDS,
-    )
-    page.press("predict-again")
-    page.part("stale").wait_for(state="detached", timeout=60 * SECONDS)
-
-    page.tab.reload()
-    page.part("card").wait_for(timeout=20 * SECONDS)
-    assert page.text("review-state") == "predicted"
-    page.part("reviewer").fill("Dr Müller")
-    page.press("sign")
-    page.tab.wait_for_function(
-        "() => document.querySelector('[data-test=review-state]').innerText === 'signed off'", timeout=10 * SECONDS
-    )
-    page.press("save")
-    page.part("files").wait_for(timeout=60 * SECONDS)
-    _check_downloads(page, tmp_path, probability)
-
-    second = Page(context, a_simulated_case_is_open.address)  # takes the views over; the case is the same
-    page.part("elsewhere").wait_for(timeout=10 * SECONDS)
-    assert second.text("review-state") == "signed off"
-    assert {host for host in page.hosts | second.hosts if host} == {f"127.0.0.1:{a_simulated_case_is_open.port}"}
-
-
-def _check_downloads(page: Page, folder: Path, first_probability: float) -> None:
-    import SimpleITK as sitk
-
-    for name in ("report.html", "tumour.seg.nrrd", "scene.mrb", "result.json"):
-        with page.tab.expect_download() as download:
-            page.tab.locator(f"[data-test=files] a[download='{name}']").click()
-        download.value.save_as(folder / name)
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    assert result["review"]["state"] == "signed off"
-    assert [e["by"] for e in result["review"]["events"]][-1] == "Dr Müller"
-    assert 0 < result["prediction"]["probability"] < 1
-    assert 0 < first_probability < 1
-    assert sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tumour.seg.nrrd"))).any()
-    assert "research use only" in (folder / "report.html").read_text(encoding="utf-8").lower()
-    with zipfile.ZipFile(folder / "scene.mrb") as scene:
-        assert any(entry.endswith(".mrml") for entry in scene.namelist())
-
-
-_SCROLL = """
+_FRAMES = """
 () => new Promise(done => {
   const area = document.querySelector('[data-view=Axial] .remote-controlled-area');
   const box = area.getBoundingClientRect();
@@ -238,29 +171,167 @@ _SCROLL = """
   setTimeout(() => { clearInterval(timer); done(frames / 3); }, 3000);
 })
 """
+_HEARTBEAT = """
+() => { window.beats = []; const beat = async () => { const began = performance.now();
+  await window.trame.trigger('act', ['nothing']); window.beats.push(performance.now() - began);
+  setTimeout(beat, 50); }; beat(); }
+"""
+_BEATS = "() => { const beats = window.beats.sort((a, b) => a - b); window.beats = []; return beats; }"
 
 
-def test_a_real_chest_ct_opens_and_scrolls(chromium: Any, a_real_case_is_open: Running) -> None:
-    page = Page(chromium.new_context(viewport={"width": 1920, "height": 1080}), a_real_case_is_open.address)
-    assert page.part("preset-pet").is_disabled()
+def _slowest(page: Page) -> float:
+    """Milliseconds that the server took to answer, the slowest of all since the last call."""
+    return max(page.tab.evaluate(_BEATS))
+
+
+def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open: Running, tmp_path: Path) -> None:
+    context = chromium.new_context(viewport={"width": 1920, "height": 1080})
+    page = Page(context, a_case_is_open.address)
+    seconds_to_views = time.monotonic() - a_case_is_open.began
     page.show_lesion()
-    assert page.volume_ml() == pytest.approx(156.3, abs=0.1)  # the published GTV-1
-    frames_per_second = page.tab.evaluate(_SCROLL)
-    print(f"started in {a_real_case_is_open.seconds_to_start:.1f} s, {frames_per_second:.1f} frames per second")
-    assert frames_per_second > 3  # on busy cores; a render of all views at every event gave 1
+    imported = page.volume_ml()
+    if a_case_is_open.case.name == "lung1-001":
+        assert imported == pytest.approx(156.3, abs=0.1)  # the published GTV-1
+    assert page.part("sign").get_attribute("title") == "Predict first"
+    page.tab.wait_for_timeout(3000)  # the lungs are being found beside
+    frames = page.tab.evaluate(_FRAMES)
+    page.tab.evaluate(_HEARTBEAT)
+    _correct_by_tools(page, imported)
+    tools_ms = _slowest(page)
 
+    page.press("tool-click")  # a click into the same tumour finds it again
+    page.tab.mouse.click(*page.centre_of("Axial"))
+    page.part("cancel-outline").wait_for(timeout=10 * SECONDS)
+    page.part("cancel-outline").wait_for(state="detached", timeout=60 * SECONDS)
+    assert imported / 2 < page.volume_ml() < imported * 2
+    predict_ms = _predict_after_a_cancel(page)
+    load = os.getloadavg()[0]
+    print(
+        f"views after {seconds_to_views:.1f} s, {frames:.1f} frames per second,"
+        f" slowest answer {tools_ms:.0f} ms with tools and {predict_ms:.0f} ms while predicting, load {load:.1f}"
+    )
+    assert frames > 3  # on busy cores; a render of all views at every event gave 1
+    assert predict_ms < 2000  # likewise; a page that waits for the prediction would take ten seconds
+
+    _erase_and_predict_again(page)
+    page.tab.reload()
+    page.part("card").wait_for(timeout=20 * SECONDS)
+    assert page.text("review-state") == "predicted"
+    page.part("reviewer").fill("Dr Müller")
+    page.press("sign")
+    page.wait_for_text("review-state", "signed off")
+    page.press("save")
+    page.part("files").wait_for(timeout=60 * SECONDS)
+    _check_downloads(page, tmp_path)
+
+    second = Page(context, a_case_is_open.address)  # takes the views over; the case is the same
+    page.part("elsewhere").wait_for(timeout=10 * SECONDS)
+    assert second.text("review-state") == "signed off"
+    assert {host for host in page.hosts | second.hosts if host} == {f"127.0.0.1:{a_case_is_open.port}"}
+
+
+def _correct_by_tools(page: Page, volume_ml: float) -> None:
+    """Each tool does something, and undo takes all of it back."""
     page.press("preset-mediastinum")
     page.tab.locator("[data-test=preset-mediastinum][aria-pressed=true]").wait_for(timeout=10 * SECONDS)
-    page.show_lesion()
     page.press("tool-scissors")
     page.drag("Axial", 30)
     page.press("tool-paint")
     page.drag("Coronal", 5)
-    page.press("smooth")
+    for tool in ("smooth", "keep_largest"):
+        page.press(tool)
+        page.tab.wait_for_timeout(300)
     page.tab.locator("[data-test=undo]:enabled").wait_for(timeout=10 * SECONDS)
+    page.press("tool-look")
     while page.part("undo").is_enabled():
         page.press("undo")
-        page.tab.wait_for_timeout(300)
+        page.tab.wait_for_timeout(200)
     page.tab.wait_for_timeout(1000)
-    assert page.volume_ml() == pytest.approx(156.3, abs=0.1)
+    assert page.volume_ml() == pytest.approx(volume_ml, abs=0.1)
     assert page.part("redo").is_enabled()
+
+
+def _predict_after_a_cancel(page: Page) -> float:
+    """Cancelling leaves nothing; then predict. Returns the slowest answer of the page in ms meanwhile."""
+    page.press("predict")
+    page.press("cancel")
+    page.part("predict").wait_for(timeout=20 * SECONDS)
+    assert "Cancelled" in page.text("message")
+    assert page.part("card").count() == 0
+    _slowest(page)
+    page.press("predict")
+    page.part("card").wait_for(timeout=120 * SECONDS)
+    slowest = _slowest(page)
+    assert 0 < float(page.text("probability")) < 1
+    assert "simulated" in page.text("label")
+    assert "research use only" in page.text("label").lower()
+    return slowest
+
+
+def _erase_and_predict_again(page: Page) -> None:
+    page.show_lesion()
+    before = page.volume_ml()
+    page.press("tool-erase")
+    page.drag("Axial", 8)
+    page.part("stale").wait_for(timeout=10 * SECONDS)
+    assert page.text("review-state") == "stale"
+    page.tab.wait_for_function(
+        f"() => parseFloat(document.querySelector('[data-test=lesion-words]').innerText.match(/([\\d.]+) mL/)[1])"
+        f" < {before}",
+        timeout=10 * SECONDS,
+    )
+    page.press("tool-click")  # would lose the correction, so it is asked for
+    page.tab.mouse.click(*page.centre_of("Axial"))
+    page.press("question-no")
+    page.part("question").wait_for(state="detached", timeout=10 * SECONDS)
+    assert page.text("review-state") == "stale"
+    page.press("tool-look")
+    page.press("predict-again")
+    page.part("stale").wait_for(state="detached", timeout=120 * SECONDS)
+
+
+def _check_downloads(page: Page, folder: Path) -> None:
+    import SimpleITK as sitk
+
+    for name in ("report.html", "tumour.seg.nrrd", "scene.mrb", "result.json"):
+        with page.tab.expect_download() as download:
+            page.tab.locator(f"[data-test=files] a[download='{name}']").click()
+        download.value.save_as(folder / name)
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert result["review"]["state"] == "signed off"
+    assert result["prediction"]["probability"] == pytest.approx(float(page.text("probability")), abs=0.006)
+    events = [event["what"].split(":")[0] for event in result["review"]["events"]]
+    assert events == ["outlined", "predicted", "mask edited", "predicted", "signed off"]
+    assert result["review"]["events"][-1]["by"] == "Dr Müller"
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tumour.seg.nrrd"))).any()
+    assert "research use only" in (folder / "report.html").read_text(encoding="utf-8").lower()
+    with zipfile.ZipFile(folder / "scene.mrb") as scene:
+        assert any(entry.endswith(".mrml") for entry in scene.namelist())
+
+
+def test_a_pet_lies_over_the_ct(chromium: Any, a_simulated_case_is_open: Running) -> None:
+    page = Page(chromium.new_context(viewport={"width": 1280, "height": 800}), a_simulated_case_is_open.address)
+    page.show_lesion()
+    page.tab.locator("[data-test=overlay-pet][aria-pressed=true]").wait_for(timeout=20 * SECONDS)
+    with_pet = _colours(page)
+    page.press("overlay-pet")
+    page.tab.wait_for_timeout(1500)
+    assert with_pet > 10 * max(_colours(page), 50)  # without it only the tumour's line and the letters have colours
+
+
+def _colours(page: Page) -> int:
+    """Coloured pixels of the axial picture."""
+    import numpy as np
+    from PIL import Image
+
+    shot = page.tab.locator("[data-view=Axial] img").screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+    return int((pixels.max(axis=2) - pixels.min(axis=2) > 60).sum())
+
+
+def test_a_case_that_cannot_be_read_ends_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "ct.nii.gz").write_bytes(b"not an image")
+    command = [sys.executable, "-m", "NSCLCResponseLib", "review", str(tmp_path), "--no-browser"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "ct.nii.gz" in done.stderr

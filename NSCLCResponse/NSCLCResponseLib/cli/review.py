@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command until it is interrupted."""
-    from ..workspace.case_files import find_case
+    from ..core.case_files import find_case
     from ..workspace.server import Workspace
 
     files = find_case(Path(args.case), args.roi, args.series).overridden(args.pet, args.mask)

@@ -11,15 +11,10 @@ from typing import Any
 
 from NSCLCResponseSegmentLib.core.errors import CohortError
 
+from .case_files import case_in_folder
+
 PATH_COLUMNS = ("ct", "pet", "mask")
 TEXT_COLUMNS = ("series", "pet_series", "roi")
-_FOLDER_NAMES = {
-    "ct": ("ct", "ct.nii.gz", "ct.nii", "ct.nrrd", "CT"),
-    "pet": ("pet", "pet.nii.gz", "pet.nii", "pet.nrrd", "PET"),
-    "mask": (
-        "mask.nii.gz", "tumour.nii.gz", "tumor.nii.gz", "gtv.nii.gz", "mask.nrrd", "tumour.seg.nrrd", "rtstruct.dcm",
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,13 +65,11 @@ def _refuse_duplicates(cases: list[BatchCase], source: Path) -> None:
 
 
 def _from_folder(folder: Path) -> BatchCase | None:
-    found = {
-        role: next((folder / name for name in names if (folder / name).exists()), None)
-        for role, names in _FOLDER_NAMES.items()
-    }
-    if found["ct"] is None:
+    found = case_in_folder(folder)
+    if found is None:
         return None
-    arguments = {role: str(path.absolute()) for role, path in found.items() if path is not None}
+    paths = {"ct": found.ct, "pet": found.pet, "mask": found.mask}
+    arguments = {role: str(path.absolute()) for role, path in paths.items() if path is not None}
     return BatchCase(folder.name, _folder_name(folder.name), {**arguments, "patient_id": folder.name})
 
 

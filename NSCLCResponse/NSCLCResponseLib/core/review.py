@@ -12,6 +12,9 @@ from typing import Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 
+EDITED = "mask edited"
+_OUTLINED = "outlined: "
+
 
 class ReviewError(NSCLCResponseError):
     """A step of the review is not possible in this state."""
@@ -51,14 +54,24 @@ class ReviewRecord:
     state: ReviewState = ReviewState.NOT_REVIEWED
     events: list[ReviewEvent] = field(default_factory=list)
 
+    @property
+    def is_edited_by_hand(self) -> bool:
+        """Whether the mask was changed by hand since it was outlined: a new outline would lose that."""
+        for event in reversed(self.events):
+            if event.what.startswith(_OUTLINED):
+                return False
+            if event.what == EDITED:
+                return True
+        return False
+
     def outlined(self, origin: str, volume_ml: float, by: str = "") -> None:
         """A tumour outline was made or imported; ``origin`` says how."""
-        self.events.append(ReviewEvent(f"outlined: {origin}", by, _now(), volume_after_ml=volume_ml))
+        self.events.append(ReviewEvent(f"{_OUTLINED}{origin}", by, _now(), volume_after_ml=volume_ml))
         self.state = ReviewState.OUTLINED
 
     def edited(self, by: str, volume_before_ml: float, volume_after_ml: float) -> None:
         """The mask was changed by hand; a prediction made before is stale from now on."""
-        self.events.append(ReviewEvent("mask edited", by, _now(), volume_before_ml, volume_after_ml))
+        self.events.append(ReviewEvent(EDITED, by, _now(), volume_before_ml, volume_after_ml))
         had_prediction = self.state in (ReviewState.PREDICTED, ReviewState.STALE, ReviewState.SIGNED_OFF)
         self.state = ReviewState.STALE if had_prediction else ReviewState.EDITED
 

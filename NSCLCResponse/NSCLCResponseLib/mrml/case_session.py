@@ -68,6 +68,12 @@ class CaseSession:
         self._take_result_node(_case_of(segmentation))
         self._track()
 
+    def outlined(self, origin: str, volume_ml: float) -> None:
+        """The segmentation followed is a new outline; ``origin`` says how it was made."""
+        self.record.outlined(origin, volume_ml)
+        if self._tracker is not None:
+            self._tracker.changed()
+
     def predicted(self, mask_checksum: int) -> None:
         """A new result of the segmentation followed is in the scene.
 

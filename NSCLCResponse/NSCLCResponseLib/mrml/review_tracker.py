@@ -14,10 +14,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from NSCLCResponseSegmentLib.mrml.segmentations import segment_ids
 
-from ..core.review import ReviewRecord
+from ..core.review import EDITED, ReviewRecord
 from .result_nodes import store_review
 
-EDITED = "mask edited"
 _EVENTS = (vtkSegmentation.SourceRepresentationModified, vtkSegmentation.SegmentAdded, vtkSegmentation.SegmentRemoved)
 
 

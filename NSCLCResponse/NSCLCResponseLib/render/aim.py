@@ -108,12 +108,17 @@ def _convex(plane: np.ndarray) -> np.ndarray:
 
 def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> vtkMRMLModelNode:
     """Faint lungs for orientation in 3D; ``body`` as :func:`coarse_body`."""
+    return add_lung_surface(scene, lungs_within(lungs, body))
+
+
+def add_lung_surface(scene: vtkMRMLScene, lungs: sitk.Image) -> vtkMRMLModelNode:
+    """The surface of :func:`lungs_within` as a model."""
     import vtk
     from slicer import vtkMRMLModelNode
 
     from NSCLCResponseSegmentLib.mrml.volumes import geometry_matrix, to_vtk_image
 
-    smooth = sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs_within(lungs, body), sitk.sitkFloat32), 3.0)
+    smooth = sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs, sitk.sitkFloat32), 3.0)
     surface = vtk.vtkFlyingEdges3D()
     surface.SetInputData(to_vtk_image(smooth))
     surface.SetValue(0, 0.5)

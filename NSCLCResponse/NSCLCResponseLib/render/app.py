@@ -17,11 +17,21 @@ def new_app() -> SlicerApp:
 
     :raises DependencyError: slicer-core, trame-slicer or the system's OpenGL libraries are missing.
     """
+    require_slicer()
+    from trame_slicer.core import SlicerApp
+
+    return SlicerApp()
+
+
+def require_slicer() -> None:
+    """Load Slicer's libraries.
+
+    :raises DependencyError: slicer-core, trame-slicer or the system's OpenGL libraries are missing.
+    """
     try:
-        from trame_slicer.core import SlicerApp
+        import trame_slicer.core  # noqa: F401
     except ImportError as error:
         raise DependencyError(
             f"Scenes and pictures need Slicer's libraries, which cannot be loaded ({error}).",
             f'Install them with: pip install "trame-slicer[standalone]", and as root: {APT_COMMAND}',
         ) from error
-    return SlicerApp()

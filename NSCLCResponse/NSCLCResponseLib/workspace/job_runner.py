@@ -41,6 +41,7 @@ class JobRunner:
         self._job: JobProcess | None = None
         self._name = ""
         self._is_cancelled = False
+        self._beside: list[JobProcess] = []
 
     @property
     def running(self) -> bool:
@@ -91,7 +92,12 @@ class JobRunner:
         """End the job under way; nothing of it is kept."""
         self._is_cancelled = True
 
+    def beside(self, job: JobProcess) -> None:
+        """A job that nobody waits for; ended with the program."""
+        self._beside.append(job)
+
     def close(self) -> None:
         """End what runs, at the end of the program."""
-        if self._job is not None:
-            self._job.cancel()
+        for job in (self._job, *self._beside):
+            if job is not None:
+                job.cancel()

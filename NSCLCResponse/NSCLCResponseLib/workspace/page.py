@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .job_runner import in_background
+from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D
 from .page_steps import CARD, CORRECT, EXPLAIN, OUTLINE, PREDICT, REPORT
 from .page_style import STYLE
-from .views import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D
 
 if TYPE_CHECKING:
     from trame_server import Server
@@ -20,7 +18,7 @@ _PRESETS = {
     "lung": ("Lung", "W 1500 L −600 HU"),
     "mediastinum": ("Mediastinum", "W 400 L 40 HU"),
     "bone": ("Bone", "W 1800 L 400 HU"),
-    "pet": ("PET", "SUVbw 0 to 10, inverted grey"),
+    "pet": ("PET alone", "SUVbw 0 to 10, inverted grey"),
 }
 _TAB = "window.nsclcTab = window.nsclcTab || String(Math.random()).slice(2)"
 
@@ -37,52 +35,64 @@ _BAR = """
 _MESSAGE = """
 <div v-if="message" class="message" :class="{ error: message_is_error }" role="alert" data-test="message">
   <span>{{ message }}</span>
-  <button type="button" class="plain" aria-label="Dismiss" @click="trigger('dismiss')">×</button>
+  <button type="button" class="plain" aria-label="Dismiss" @click="trigger('act', ['dismiss'])">×</button>
 </div>
 """
 
 _ELSEWHERE = """
 <div class="elsewhere" data-test="elsewhere">
   <p>This case is open in another tab.</p>
-  <button type="button" class="primary" @click="trigger('take_over', [window.nsclcTab])">Use it here</button>
+  <button type="button" class="primary" @click="trigger('act', ['take_over', window.nsclcTab])">Use it here</button>
+</div>
+"""
+
+_OPENING = """
+<div class="elsewhere" role="status" data-test="opening"><p>{{ opening }}</p></div>
+"""
+
+_QUESTION = """
+<div v-if="question" class="question" role="alertdialog" aria-label="Question" data-test="question">
+  <p>{{ question }}</p>
+  <div class="buttons">
+    <button type="button" class="primary" data-test="question-no" @click="trigger('act', ['answer', false])">
+      Keep it</button>
+    <button type="button" data-test="question-yes" @click="trigger('act', ['answer', true])">{{ question_yes }}</button>
+  </div>
 </div>
 """
 
 _CONTROLS = """
-<label class="slider" :title="has_pet ? 'How strongly the PET lies over the CT' : 'This case has no PET'">PET
-  <input type="range" min="0" max="100" v-model.number="pet_percent" data-test="pet"
-    :disabled="!has_pet || preset === 'pet'" aria-label="Opacity of the PET over the CT"/>
-  <span class="number">{{ has_pet ? pet_percent + ' %' : '–' }}</span>
+<span class="group" role="group" aria-label="Over the CT"><span class="soft">Over the CT:</span>
+<button type="button" :class="{ on: has_pet && overlay === 'pet' }" :aria-pressed="has_pet && overlay === 'pet'"
+  :disabled="!has_pet || preset === 'pet'" :title="has_pet ? 'Lay the PET over the CT' : 'This case has no PET'"
+  data-test="overlay-pet" @click="overlay = overlay === 'pet' ? 'none' : 'pet'">PET</button>
+<button type="button" :class="{ on: has_map && overlay === 'map' }" :aria-pressed="has_map && overlay === 'map'"
+  :disabled="!has_map" :title="has_map ? map_words : 'Predict first: the map belongs to a prediction'"
+  data-test="overlay-map" @click="overlay = overlay === 'map' ? 'none' : 'map'">Map</button>
+</span>
+<label class="slider" title="How strongly PET or map lie over the CT">
+  <input type="range" min="0" max="100" v-model.number="overlay_percent" data-test="overlay-opacity"
+    :disabled="!(has_pet && overlay === 'pet' || has_map && overlay === 'map')"
+    aria-label="Opacity of what lies over the CT"/>
+  <span class="number">{{ overlay_percent }} %</span>
 </label>
 <label class="check"><input type="checkbox" v-model="crosshair"/>Cross-hair</label>
-<button type="button" @click="trigger('fit')" title="The whole image in each view">Fit</button>
-<span class="soft hint" :title="{
-  look: 'Click: cross-hair. Wheel: slices. Right drag: zoom. Shift and drag: pan.',
-  click: 'Click inside the tumour in any slice.',
-  paint: 'Drag in a slice to add.', erase: 'Drag in a slice to remove.',
-  scissors: 'Draw around a part in a slice.', islands: 'Click the part that stays.',
-  threshold: 'The flickering part lies in the range.' }[tool]">{{ {
-  look: 'Click: cross-hair. Wheel: slices. Right drag: zoom. Shift and drag: pan.',
-  click: 'Click inside the tumour in any slice.',
-  paint: 'Drag in a slice to add.', erase: 'Drag in a slice to remove.',
-  scissors: 'Draw around a part in a slice.', islands: 'Click the part that stays.',
-  threshold: 'The flickering part lies in the range.' }[tool] }}</span>
+<button type="button" @click="trigger('act', ['fit'])" title="The whole image in each view">Fit</button>
 """
 
 
-def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> None:
+def build_page(server: Server, act: Callable[..., Any]) -> None:
     """Make the page and connect what it asks for.
 
-    :param actions: by the names that the templates call with ``trigger``.
+    :param act: called with the name that a template gives to ``ask``, and what else it gives.
     """
     from trame.ui.html import DivLayout
     from trame.widgets import client, html
 
-    for name, action in actions.items():
-        server.trigger(name)(_without_waiting(action))
+    server.trigger("act")(act)
     with DivLayout(server, classes="app"):
         client.Style(STYLE)
-        client.ClientTriggers(mounted=f"{_TAB}; trigger('take_over', [window.nsclcTab])")
+        client.ClientTriggers(mounted=f"{_TAB}; trigger('act', ['take_over', window.nsclcTab])")
         html.Div(_BAR, classes="top")
         with html.Div(classes="work"):
             html.Div(
@@ -93,7 +103,8 @@ def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> Non
             with html.Div(classes="pictures"):
                 html.Div(_presets() + _CONTROLS, classes="controls")
                 with html.Div(
-                    classes=("preset === 'pet' ? 'grid bright' : 'grid'",), v_if="active_tab === window.nsclcTab"
+                    classes=("preset === 'pet' ? 'grid bright' : 'grid'",),
+                    v_if="!opening && active_tab === window.nsclcTab",
                 ):
                     for view in SLICE_VIEWS:
                         with html.Div(classes=f"cell {view.lower()}", raw_attrs=[f'data-view="{view}"']):
@@ -103,18 +114,9 @@ def build_page(server: Server, actions: Mapping[str, Callable[..., Any]]) -> Non
                         client.ServerTemplate(name=THREE_D)
                         html.Div('<span class="name">3D: tumour and lungs</span>', classes="over")
                 html.Div(_MESSAGE, classes="toast")
-                html.Div(_ELSEWHERE, classes="elsewhere-slot", v_if="active_tab !== window.nsclcTab")
-
-
-def _without_waiting(action: Callable[..., Any]) -> Callable[..., Any]:
-    """Long actions go on by themselves, so that the next message of the page is answered at once."""
-    if not inspect.iscoroutinefunction(action):
-        return action
-
-    def start(*args: Any) -> None:
-        in_background(action(*args))
-
-    return start
+                html.Div(_QUESTION)
+                html.Div(_OPENING, classes="elsewhere-slot", v_if="opening")
+                html.Div(_ELSEWHERE, classes="elsewhere-slot", v_if="!opening && active_tab !== window.nsclcTab")
 
 
 def _presets() -> str:
@@ -125,7 +127,7 @@ def _presets() -> str:
         buttons.append(
             f'<button type="button" :class="{{ on: preset === \'{name}\' }}" :aria-pressed="preset === \'{name}\'"'
             f' :disabled="{blocked}" :title="{title}" data-test="preset-{name}"'
-            f" @click=\"trigger('preset', ['{name}'])\">{label}</button>"
+            f" @click=\"trigger('act', ['preset', '{name}'])\">{label}</button>"
         )
     return f'<span class="group" role="group" aria-label="Window">{"".join(buttons)}</span>'
 
@@ -139,5 +141,5 @@ def _over_slice(view: str) -> str:
 <span class="name" v-if="{at}">{view}, {{{{ {at}.words }}}}</span>
 <input v-if="{at}" class="scroll" type="range" orient="vertical" aria-label="{view} slice" data-test="scroll-{view}"
   :min="{at}.minimum" :max="{at}.maximum" :step="{at}.step" :value="{at}.value"
-  @input="trigger('offset', ['{view}', Number($event.target.value)])"/>
+  @input="trigger('act', ['offset', '{view}', Number($event.target.value)])"/>
 """

@@ -5,8 +5,8 @@ CARD = """
   <div v-if="is_stale" class="banner" role="status" data-test="stale">
     <span>The outline changed after this prediction.</span>
     <button type="button" class="primary" data-test="predict-again" :disabled="!!predict_blocked"
-      :title="predict_blocked || 'Predict with the outline as it is now'" @click="trigger('predict')">Predict again
-    </button>
+      :title="predict_blocked || 'Predict with the outline as it is now'"
+      @click="trigger('act', ['predict'])">Predict again</button>
   </div>
   <p class="soft">{{ card.endpoint }}</p>
   <div class="figure"><span class="probability" data-test="probability">{{ card.probability }}</span>
@@ -36,12 +36,12 @@ OUTLINE = (
     """
 <section><h2>1 Outline</h2>
 <button v-if="job === 'outline'" type="button" class="primary wide" data-test="cancel-outline"
-  title="End this and keep everything as it was" @click="trigger('cancel')">Cancel</button>
+  title="End this and keep everything as it was" @click="trigger('act', ['cancel'])">Cancel</button>
 <button v-else type="button" class="wide" :class="{ primary: !has_outline, on: tool === 'click' }"
   data-test="tool-click" :disabled="!!job" :aria-pressed="tool === 'click'"
   :title="job ? 'Wait until this has ended' : 'Then click inside the tumour in a slice'"
-  @click="trigger('tool', [tool === 'click' ? 'look' : 'click'])">
-  {{ tool === 'click' ? 'Now click in the tumour' : has_outline ? 'Outline again by click' : 'Outline by click' }}
+  @click="trigger('act', ['tool', tool === 'click' ? 'look' : 'click'])">
+  {{ tool === 'click' ? 'Now click in the tumour' : 'Click in the tumour' }}
 </button>
 """
     + _job("outline")
@@ -56,7 +56,7 @@ OUTLINE = (
   <tbody><tr v-for="(lesion, index) in lesions" :key="index">
     <td v-for="(value, name, column) in lesion" :key="name">
       <button v-if="column === 0" type="button" class="link" title="Show this lesion in all views"
-        @click="trigger('lesion', [index])">{{ value }}</button>
+        @click="trigger('act', ['lesion', index])">{{ value }}</button>
       <template v-else>{{ value }}</template></td></tr></tbody>
 </table>
 <p v-if="lesion_words" class="soft" data-test="lesion-words">{{ lesion_words }}</p>
@@ -81,7 +81,7 @@ def _tool_buttons() -> str:
         buttons.append(
             f'<button type="button" :class="{{ on: tool === \'{name}\' }}" :aria-pressed="tool === \'{name}\'"'
             f' :disabled="!!{blocked}" :title="{blocked} || \'{words}\'" data-test="tool-{name}"'
-            f" @click=\"trigger('tool', ['{name}'])\">{label}</button>"
+            f" @click=\"trigger('act', ['tool', '{name}'])\">{label}</button>"
         )
     return "".join(buttons)
 
@@ -89,13 +89,19 @@ def _tool_buttons() -> str:
 def _edit_button(action: str, label: str, words: str, blocked: str = "edit_blocked") -> str:
     return (
         f'<button type="button" :disabled="!!({blocked})" :title="{blocked} || \'{words}\'" data-test="{action}"'
-        f" @click=\"trigger('{action}')\">{label}</button>"
+        f" @click=\"trigger('act', ['{action}'])\">{label}</button>"
     )
 
 
 CORRECT = f"""
 <section><h2>2 Correct</h2>
 <div class="buttons" role="group" aria-label="Tools">{_tool_buttons()}</div>
+<p class="soft" data-test="hint">{{{{ {{
+  look: 'Click: cross-hair. Wheel: slices. Right drag: zoom. Shift and drag: pan.',
+  click: 'Click inside the tumour in any slice.',
+  paint: 'Drag in a slice to add.', erase: 'Drag in a slice to remove.',
+  scissors: 'Draw around a part in a slice.', islands: 'Click the part that stays.',
+  threshold: 'The flickering part lies in the range.' }}[tool] }}}}</p>
 <label v-if="tool === 'paint' || tool === 'erase'" class="slider">Brush
   <input type="range" min="2" max="60" v-model.number="brush_mm" aria-label="Diameter of the brush" data-test="brush"/>
   <span class="number">{{{{ brush_mm }}}} mm</span></label>
@@ -129,14 +135,14 @@ PREDICT = (
     <span>{{ variable.label }}</span>
     <input type="text" :value="clinical_values[variable.name] || ''" :placeholder="variable.possible"
       :data-test="'clinical-' + variable.name"
-      @change="trigger('clinical', [variable.name, $event.target.value])"/></label>
+      @change="trigger('act', ['clinical', variable.name, $event.target.value])"/></label>
 </details>
 <p v-if="clinical_problem" class="problem" role="alert">{{ clinical_problem }}</p>
 <button v-if="job === 'predict'" type="button" class="primary wide" data-test="cancel"
-  title="End this and keep everything as it was" @click="trigger('cancel')">Cancel</button>
+  title="End this and keep everything as it was" @click="trigger('act', ['cancel'])">Cancel</button>
 <button v-else type="button" class="wide" :class="{ primary: has_outline && !card }" data-test="predict"
   :disabled="!!predict_blocked" :title="predict_blocked || 'Predict with the outline as it is now'"
-  @click="trigger('predict')">Predict</button>
+  @click="trigger('act', ['predict'])">Predict the response</button>
 """
     + _job("predict")
     + "</section>"
@@ -186,9 +192,10 @@ REPORT = (
 <div class="buttons">
 <button type="button" :class="{ primary: !sign_blocked }" data-test="sign" :disabled="!!sign_blocked"
   :title="sign_blocked || 'You take responsibility for the outline and have seen the prediction'"
-  @click="trigger('sign')">Sign off</button>
+  @click="trigger('act', ['sign'])">Sign off</button>
 <button type="button" data-test="save" :disabled="!!save_blocked"
-  :title="save_blocked || 'Write report, outline, scene and result'" @click="trigger('save')">Prepare downloads</button>
+  :title="save_blocked || 'Write report, outline, scene and result, to be downloaded'"
+  @click="trigger('act', ['save'])">Save results</button>
 </div>
 """
     + _job("save")
@@ -198,7 +205,7 @@ REPORT = (
 <details v-if="review.length"><summary>Review record</summary>"""
     + _table("review", "review")
     + """</details>
-<details v-if="recent.length > 1"><summary>Results of this patient ({{ recent.length }})</summary>"""
+<details v-if="recent.length > 1"><summary>Recent results of this patient ({{ recent.length }})</summary>"""
     + _table("recent", "recent")
     + "</details></section>"
 )

@@ -76,11 +76,11 @@ th { font-weight: 600; color: #a9b6c2; }
 .pictures { position: relative; flex: 1; display: flex; flex-direction: column; min-width: 0; }
 .controls { display: flex; gap: 6px 14px; align-items: center; padding: 6px 10px;
   background: #1a2128; }
-.group { display: flex; }
+.group { display: flex; align-items: center; }
+.group .soft { margin-right: 6px; white-space: nowrap; }
 .group button { border-radius: 0; margin-left: -1px; }
-.group button:first-child { border-radius: 4px 0 0 4px; }
+.group button:first-of-type { border-radius: 4px 0 0 4px; }
 .group button:last-child { border-radius: 0 4px 4px 0; }
-.hint { flex: 1 1 60px; text-align: right; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .grid { flex: 1; min-height: 0; display: grid; grid-template-columns: 1fr 1fr; grid-template-rows: 1fr 1fr; gap: 3px;
   background: #29323b; }
 .cell { position: relative; min-width: 0; min-height: 0; overflow: hidden; background: #000; }
@@ -98,5 +98,8 @@ th { font-weight: 600; color: #a9b6c2; }
   writing-mode: vertical-lr; direction: rtl; accent-color: #4ea1d3; }
 .elsewhere-slot { flex: 1; display: flex; }
 .elsewhere { margin: auto; text-align: center; }
+.question { position: absolute; left: 50%; top: 30%; transform: translateX(-50%); z-index: 4; width: 420px;
+  background: #2b2418; border: 1px solid #ffb25c; border-radius: 6px; padding: 14px 18px; box-shadow: 0 4px 24px #000; }
+.question .buttons { justify-content: flex-end; margin-bottom: 0; }
 @media (min-width: 1600px) { .steps { width: 420px; } .effect { grid-template-columns: 150px 1fr 56px; } }
 """

@@ -14,91 +14,108 @@ from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 
-from ..render.app import new_app
+from ..core.case_files import CaseFiles
 from .access import HOST, Access
-from .case_files import CaseFiles
-from .flow import CaseFlow
 from .job_runner import in_background
+from .layout import Point
+from .opening import load_slicer, quiet_app, read_images
 from .page import build_page
 from .session import PageState, WorkspaceState
+from .streaming import prepare_streaming
 from .tools import CLICK, LOOK
-from .views import FourViews, Point
 
 if TYPE_CHECKING:
-    from trame_slicer.core import SlicerApp
+    from NSCLCResponseSegmentLib.core.case import LoadedImage
+
+    from .flow import CaseFlow
+    from .views import FourViews
 
 Action = Callable[..., Any]
+_GOODBYE_SECONDS = 1.0  # for the page to get the reason why a case cannot be opened
 
 
 class Workspace:
     """Connects page, views and flow. Everything runs on one event loop; heavy work is in the worker process.
 
-    :param files: the case, see :func:`NSCLCResponseLib.workspace.case_files.find_case`.
+    The page is served at once; reading the CT and loading Slicer's libraries go on meanwhile.
+
+    :param files: the case, see :func:`NSCLCResponseLib.core.case_files.find_case`.
     :param signature: the signature's folder; the shipped one without it.
-    :raises NSCLCResponseError: the case cannot be read.
     """
 
     def __init__(self, files: CaseFiles, signature: Path | None = None) -> None:
         from trame.app import get_server
 
         self.access = Access()
-        self._files = files
+        self._files, self._signature = files, signature
+        self._failure: NSCLCResponseError | None = None
+        self.views: FourViews | None = None
+        self.flow: CaseFlow | None = None
+        self._actions: dict[str, Action] = {"take_over": self._take_over}
         self.server = get_server("nsclc-response-review", client_type="vue3")
         self._state = self.server.state
         self.data: WorkspaceState = PageState(self._state)
-        app = _quiet_app()
-        self.views = FourViews(app, self.server, on_point=self._on_point, on_moved=self._on_moved)
-        self.flow = CaseFlow(app, self.data, self.views, self._state.flush, signature)
-        self.flow.load(files)
-        self._app = app
+        self.data.patient = files.patient_id or files.ct.name.split(".")[0]
         self._state.trame__title = f"{self.data.patient} – NSCLC Response"
-        self._follow_state()
-        build_page(self.server, {name: self._guarded(action) for name, action in self.actions().items()})
+        prepare_streaming(self.server)
+        build_page(self.server, self._act)
 
-    def actions(self) -> dict[str, Action]:
-        """What the page can ask for, by name."""
-        flow, views = self.flow, self.views
+    def _case_actions(self) -> dict[str, Action]:
+        """What the page can ask for, by name, once there is a case."""
+        flow, views, data = self.flow, self.views, self.data
+        outlining, tools = flow.outlining, flow.outlining.tools
         return {
-            "take_over": self._take_over,
             "preset": self._choose_preset,
             "fit": views.fit,
-            "offset": views.set_offset,
+            "offset": views.scroll_to,
             "tool": self._choose_tool,
-            "keep_largest": flow.tools.keep_largest,
-            "remove_small": flow.tools.remove_small,
-            "trim": lambda: flow.tools.trim(self.data.threshold_low, self.data.threshold_high),
-            "smooth": lambda: flow.tools.smooth(self.data.smoothing_mm),
-            "undo": flow.tools.undo,
-            "redo": flow.tools.redo,
-            "lesion": flow.jump_to_lesion,
-            "predict": flow.predict,
+            "keep_largest": tools.keep_largest,
+            "remove_small": tools.remove_small,
+            "trim": lambda: tools.trim(data.threshold_low, data.threshold_high),
+            "smooth": lambda: tools.smooth(data.smoothing_mm),
+            "undo": tools.undo,
+            "redo": tools.redo,
+            "lesion": outlining.jump_to_lesion,
+            "predict": flow.reviewing.predict,
             "cancel": flow.jobs.cancel,
-            "sign": flow.sign,
-            "save": flow.save,
+            "answer": flow.answer,
+            "sign": flow.reviewing.sign,
+            "save": flow.reviewing.save,
             "dismiss": lambda: flow.tell("", False),
             "clinical": self._enter_clinical,
         }
 
-    def _guarded(self, action: Action) -> Action:
-        """An action whose failure the user is told."""
+    def _act(self, name: str, *args: Any) -> None:
+        """Do what the page asks for. Long actions go on by themselves; the user is told of failures."""
+        action = self._actions.get(name)
+        if action is None:
+            return  # the case is still being opened
         if inspect.iscoroutinefunction(action):
-            return action  # their job's end tells it
+            in_background(self._told(action, args))
+            return
+        try:
+            action(*args)
+        except Exception as error:  # noqa: BLE001 the user is told, the log has the traceback
+            self._tell_failure(error)
 
-        def run(*args: Any) -> None:
-            try:
-                action(*args)
-            except NSCLCResponseError as error:
-                self.flow.tell(str(error), True)
-            except Exception as error:
-                self.flow.tell(
-                    f"This did not work ({error}). It is a defect of NSCLC Response; please report it.", True
-                )
-                raise
+    async def _told(self, action: Action, args: tuple[Any, ...]) -> None:
+        try:
+            await action(*args)
+        except Exception as error:  # noqa: BLE001 the user is told, the log has the traceback
+            self._tell_failure(error)
 
-        return run
+    def _tell_failure(self, error: Exception) -> None:
+        if isinstance(error, NSCLCResponseError):
+            self.flow.tell(str(error), True)
+            return
+        self.flow.tell(f"This did not work ({error}). It is a defect of NSCLC Response; please report it.", True)
+        logging.getLogger(__name__).error("A step of the workspace failed.", exc_info=error)
 
     def start(self, port: int = 0, *, open_browser: bool = True) -> None:
-        """Serve until interrupted."""
+        """Serve until interrupted.
+
+        :raises NSCLCResponseError: the case cannot be opened.
+        """
         controller = self.server.controller
         controller.on_server_bind.add(self._on_bind)
         controller.on_server_ready.add(lambda **_: self._on_ready(open_browser))
@@ -109,7 +126,10 @@ class Workspace:
                 port=port, host=HOST, open_browser=False, show_connection_info=False, timeout=0, disable_logging=True
             )
         finally:
-            self.flow.close()
+            if self.flow is not None:
+                self.flow.close()
+        if self._failure is not None:
+            raise self._failure
 
     # ---------------------------------------------------------------- server
 
@@ -117,7 +137,7 @@ class Workspace:
         from aiohttp import web
 
         async def download(request: Any) -> Any:
-            path = self.flow.result_file(request.match_info["name"])
+            path = self.flow.reviewing.result_file(request.match_info["name"]) if self.flow else None
             if path is None:
                 return web.Response(status=404)
             return web.FileResponse(path, headers={"Content-Disposition": f'attachment; filename="{path.name}"'})
@@ -133,23 +153,61 @@ class Workspace:
         if open_browser and has_screen:
             webbrowser.open(address)
         asyncio.get_running_loop().set_exception_handler(_log_unless_gone)
-        in_background(self.flow.show_lungs())
-        if self._files.mask is not None:
-            in_background(self.flow.import_outline(self._files))
+        in_background(self._open())
+
+    # ---------------------------------------------------------------- the case
+
+    async def _open(self) -> None:
+        """Read the CT while Slicer is loaded, show it, then everything that can wait."""
+        loop, files = asyncio.get_running_loop(), self._files
+        self._say("Reading the CT")
+        try:
+            slicer = loop.run_in_executor(None, load_slicer)
+            ct = await loop.run_in_executor(None, read_images, files.ct, files.series)
+            self._say("Opening the views")
+            await slicer
+            await self._show(ct)
+        except NSCLCResponseError as error:
+            self._failure = error
+            self._say(str(error))
+            await asyncio.sleep(_GOODBYE_SECONDS)
+            await self.server.stop()
+            return
+        await self.flow.complete(files)
+
+    def _say(self, text: str) -> None:
+        self.data.opening = text
+        self._state.flush()
+
+    async def _show(self, ct: LoadedImage) -> None:
+        from .flow import CaseFlow
+        from .views import FourViews
+
+        app = quiet_app()
+        await asyncio.sleep(0)
+        self.views = FourViews(app, self.server, on_point=self._on_point, on_moved=self._on_moved)
+        await asyncio.sleep(0)
+        self.flow = CaseFlow(app, self.data, self.views, self._state.flush, self._signature)
+        self.flow.show_ct(ct, self._files.patient_id)
+        self._state.trame__title = f"{self.data.patient} – NSCLC Response"
+        self._follow_state()
+        self._actions.update(self._case_actions())
+        self._say("")
 
     # ---------------------------------------------------------------- page to case
 
     def _follow_state(self) -> None:
-        data, views, tools = self.data, self.views, self.flow.tools
+        data, views, tools = self.data, self.views, self.flow.outlining.tools
         change = self._state.change
-        change("pet_percent")(lambda **_: views.set_pet_opacity(data.pet_percent / 100))
+        change("overlay")(lambda **_: views.set_overlay(data.overlay))
+        change("overlay_percent")(lambda **_: views.set_overlay_opacity(data.overlay_percent / 100))
         change("crosshair")(lambda **_: views.set_crosshair(is_shown=data.crosshair))
         change("brush_mm")(lambda **_: tools.set_brush(data.brush_mm))
         change("scissors_fill")(lambda **_: tools.set_scissors(data.scissors_fill))
         change("threshold_low", "threshold_high")(
             lambda **_: tools.set_threshold(data.threshold_low, data.threshold_high)
         )
-        change("reviewer")(lambda **_: self.flow.reviewer_changed())
+        change("reviewer")(lambda **_: self.flow.check_buttons())
 
     def _take_over(self, tab: str) -> None:
         self.data.active_tab = tab
@@ -160,20 +218,21 @@ class Workspace:
 
     def _choose_tool(self, name: str) -> None:
         self.data.tool = name
-        self.flow.tools.activate(name)
+        self.flow.outlining.tools.activate(name)
 
     def _enter_clinical(self, name: str, text: str) -> None:
         self.data.clinical_values = {**self.data.clinical_values, name: str(text)}
-        self.flow.check_clinical()
+        self.flow.reviewing.check_clinical()
 
     def _on_point(self, view: str, point: Point, is_press: bool) -> None:
         if self.data.tool == LOOK:
-            self.views.move_to(point, except_for=view)
+            self.views.follow(point, except_for=view)
         elif self.data.tool == CLICK and is_press and not self.data.job:
-            in_background(self.flow.outline_at(point))
+            in_background(self._told(self.flow.outlining.outline_at, (point,)))
 
     def _on_moved(self, view: str) -> None:
         self.data.slices = {**self.data.slices, view: self.views.position(view)}
+        self._state.flush()
 
 
 def _log_unless_gone(_loop: object, context: dict[str, Any]) -> None:
@@ -181,20 +240,3 @@ def _log_unless_gone(_loop: object, context: dict[str, Any]) -> None:
     error = context.get("exception")
     if not isinstance(error, ConnectionError):
         logging.getLogger(__name__).error("%s", context.get("message"), exc_info=error)
-
-
-def _quiet_app() -> SlicerApp:
-    """An application whose errors go to the log and whose warnings about the missing screen go nowhere."""
-    import vtk
-
-    vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
-    app = new_app()
-    window = vtk.vtkOutputWindow.GetInstance()
-    window.SetDisplayModeToNever()
-
-    @vtk.calldata_type(vtk.VTK_STRING)
-    def log(_caller: object, _event: str, text: str) -> None:
-        logging.getLogger(__name__).error(text.strip())
-
-    window.AddObserver("ErrorEvent", log)
-    return app

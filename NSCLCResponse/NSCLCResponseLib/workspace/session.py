@@ -15,13 +15,19 @@ class WorkspaceState:
     active_tab: str = ""  # the tab that has the views; others offer to take over
     patient: str = ""
     images: str = ""
+    opening: str = "Starting"  # what is awaited until the views are there
+    question: str = ""
+    question_yes: str = ""
     message: str = ""
     message_is_error: bool = False
 
     # views
     has_pet: bool = False
     preset: str = "lung"
-    pet_percent: int = 40
+    overlay: str = "pet"  # "pet", "map" or "none"
+    overlay_percent: int = 40
+    has_map: bool = False
+    map_words: str = ""
     crosshair: bool = True
     slices: dict[str, Row] = field(default_factory=dict)  # view → minimum, maximum, step, value, words
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from trame_slicer.core import SlicerApp
+
+    from .whole_outline import Crop
 
 LOOK, CLICK = "look", "click"  # both leave the outline alone: one moves the cross-hair, one starts an outline
 PAINT, ERASE, SCISSORS, ISLANDS, THRESHOLD, SMOOTH = "paint", "erase", "scissors", "islands", "threshold", "smooth"
 EDITING = (PAINT, ERASE, SCISSORS, ISLANDS, THRESHOLD, SMOOTH)
 UNDO_STEPS = 20
 _SMALL_ISLAND_ML = 0.1
-_HU_LIMITS = (-32768, 32767)
 
 
 class OutlineTools:
@@ -93,47 +97,46 @@ class OutlineTools:
 
     def trim(self, low_hu: float, high_hu: float) -> None:
         """Take what lies outside a range of HU out of the outline."""
-        from trame_slicer import segmentation as effects
+        from .whole_outline import within
 
-        effect = self._editor.set_active_effect_type(effects.SegmentationEffectThreshold)
-        modifier = self._editor.active_segment_modifier
-        before = modifier.modification_mode
-        with self._editor.active_segmentation.group_undo_commands("Threshold"):
-            modifier.modification_mode = effects.ModificationMode.Remove
-            for outside in ((_HU_LIMITS[0], low_hu - 1), (high_hu + 1, _HU_LIMITS[1])):
-                effect.set_threshold_min_max_values(outside)
-                effect.apply()
-        modifier.modification_mode = before
-        effect.set_threshold_min_max_values((low_hu, high_hu))
+        self._change(lambda crop: within(crop, self._ct, low_hu, high_hu))
 
     def keep_largest(self) -> None:
         """Only the largest connected part stays."""
-        from trame_slicer import segmentation as effects
+        from .whole_outline import largest
 
-        self._editor.set_active_effect_type(effects.SegmentationEffectIslands).keep_largest_island()
-        self._editor.deactivate_effect()
+        self._change(lambda crop: largest(crop.inside))
 
     def remove_small(self) -> None:
         """Parts under 0.1 mL go."""
-        from trame_slicer import segmentation as effects
+        from .whole_outline import without_small
 
-        x, y, z = self._ct.GetSpacing()
-        voxels = max(2, round(_SMALL_ISLAND_ML * 1000 / (x * y * z)))
-        self._editor.set_active_effect_type(effects.SegmentationEffectIslands).remove_small_islands(voxels)
-        self._editor.deactivate_effect()
+        voxels = max(2, round(_SMALL_ISLAND_ML * 1000 / math.prod(self._ct.GetSpacing())))
+        self._change(lambda crop: without_small(crop.inside, voxels))
 
     def smooth(self, kernel_mm: float) -> None:
         """A median of the outline over ``kernel_mm``, at least three voxels: takes off spikes, closes notches."""
-        from trame_slicer.segmentation.segmentation_effect_smoothing import (
-            SegmentationEffectSmoothing,
-            SmoothingEffectMode,
-        )
+        from .whole_outline import smoothed
 
-        effect = self._editor.set_active_effect_type(SegmentationEffectSmoothing)
-        effect.set_smoothing_mode(SmoothingEffectMode.MEDIAN)
-        effect.set_kernel_size(max(kernel_mm, 3 * min(self._ct.GetSpacing())))
-        effect.apply_smoothing()
-        self._editor.deactivate_effect()
+        self._change(lambda crop: smoothed(crop.inside, self._ct.GetSpacing(), kernel_mm))
+
+    def _change(self, edit: Callable[[Crop], np.ndarray]) -> None:
+        """Replace the segment by what ``edit`` makes of it, as one step that can be undone."""
+        from trame_slicer.segmentation.segmentation_undo_command import SegmentationLabelMapUndoCommand
+
+        from .whole_outline import crop_of, replace_segment
+
+        segmentation = self._editor.active_segmentation
+        node, segment_id = segmentation.segmentation_node, self._editor.active_segment_id
+        crop = crop_of(node, segment_id, self._ct)
+        if crop is None:
+            return
+        changed = edit(crop)
+        if (changed == crop.inside).all():
+            return
+        with SegmentationLabelMapUndoCommand.push_state_change(segmentation):
+            replace_segment(node, segment_id, self._ct, replace(crop, inside=changed))
+        segmentation.trigger_modified()
 
     def undo(self) -> None:
         """Take the last step back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,27 +15,28 @@ from NSCLCResponseSegmentLib.mrml.volumes import (
     PET_GREY,
     PET_HOT,
     apply_preset,
-    image_from_volume,
 )
 
 from ..render.aim import coarse_body, inside_points_ras
+from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D, Point
+from .pacing import Paced
+from .streaming import register_views, render_when_allowed
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
     from trame_server import Server
     from trame_slicer.core import SlicerApp
     from trame_slicer.views import SliceView
 
-Point = tuple[float, float, float]
-AXIAL, CORONAL, SAGITTAL, THREE_D = "Axial", "Coronal", "Sagittal", "ThreeD"
-SLICE_VIEWS = (AXIAL, CORONAL, SAGITTAL)
-PRESETS = {"lung": LUNG_WINDOW, "mediastinum": MEDIASTINUM_WINDOW, "bone": BONE_WINDOW}
+_WINDOWS = {"lung": LUNG_WINDOW, "mediastinum": MEDIASTINUM_WINDOW, "bone": BONE_WINDOW}
 _AXIS_LETTERS = {AXIAL: "IS", CORONAL: "PA", SAGITTAL: "LR"}  # towards minus, towards plus in RAS
 _NORMAL_AXIS = {AXIAL: 2, CORONAL: 1, SAGITTAL: 0}  # the RAS axis that a slice view looks along
 _IN_PLANE_AXES = {AXIAL: (0, 1), CORONAL: (0, 2), SAGITTAL: (1, 2)}
 _BODY_MARGIN = 1.04
 _COLOURS = {AXIAL: "#F34A33", CORONAL: "#6DAD4A", SAGITTAL: "#EFD64D"}
 _PET_SHOWN_ABOVE_SUV = 2.5
-_FPS, _FPS_ELSEWHERE = 25.0, 20.0
+_STEP_SECONDS = 0.04  # slices, cross-hair and map follow the mouse at most this often
+_WORDS_SECONDS = 0.1
 
 
 class FourViews:
@@ -54,40 +54,44 @@ class FourViews:
         on_point: Callable[[str, Point, bool], None],
         on_moved: Callable[[str], None],
     ) -> None:
-        from trame_slicer.rca_view import register_rca_factories
         from trame_slicer.views import ViewLayoutDefinition
 
         self._on_point, self._on_moved = on_point, on_moved
-        self._ct = self._pet = None
+        self._ct = self._pet = self._map = self.ct_image = None
+        self._overlay, self._is_pet_alone = "pet", False
         self._box = np.zeros((2, 3))
-        self._muted: dict[str, bool] = {}
+        self._muted: set[str] = set()
         self._sizes: dict[str, tuple[int, int]] = {}
+        self._steps: dict[str, int] = {}
+        self._paced, self._paced_words = Paced(_STEP_SECONDS), Paced(_WORDS_SECONDS)
         manager = app.view_manager
-        register_rca_factories(
-            manager, server, _no_ui, _no_ui, target_fps=_FPS, blur_fps=_FPS_ELSEWHERE, interactive_quality=70
-        )
+        register_views(manager, server)
         self.slices: dict[str, SliceView] = {}
         for name in SLICE_VIEWS:
             definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
             view = manager.create_view(definition)
             view.set_ruler(1, 0)
             view.render_window().SetMultiSamples(0)  # trame-slicer's 8 make a software rendering three times as long
-            self._render_when_asked(name, view)
+            render_when_allowed(view, name, self._muted)
             self.slices[name] = view
             self._watch(name, view)
         self.three_d = manager.create_view(
             ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
         )
         self.three_d.render_window().SetMultiSamples(0)
+        render_when_allowed(self.three_d, THREE_D, self._muted)
         manager.set_current_view_ids([*SLICE_VIEWS, THREE_D])
         self._crosshair = app.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
 
     # ---------------------------------------------------------------- what is shown
 
-    def show(self, ct: Any, pet: Any) -> None:
-        """Show a case from the middle of the body, in the lung window."""
-        self._ct, self._pet = ct, pet
-        points = inside_points_ras(coarse_body(image_from_volume(ct)))
+    def show_ct(self, ct: Any, image: sitk.Image) -> None:
+        """Show a CT from the middle of the body, in the lung window.
+
+        :param image: its voxels, as they were read.
+        """
+        self._ct, self.ct_image = ct, image
+        points = inside_points_ras(coarse_body(image))
         self._box = np.stack([points.min(axis=0), points.max(axis=0)])
         self.set_preset("lung")
         for name, view in self.slices.items():
@@ -95,28 +99,46 @@ class FourViews:
             self._fit_slice(name)
         self.move_to(tuple(float(v) for v in self._box.mean(axis=0)))
         for name, view in self.slices.items():
-            view.modified.connect(lambda _view, name=name: self._on_moved(name))
+            view.modified.connect(lambda _view, name=name: self._tell_moved(name))
             self._on_moved(name)
+
+    def show_pet(self, pet: Any) -> None:
+        """Lay a PET over the CT."""
+        self._pet = pet
+        apply_preset(pet, PET_HOT)
+        self._show_layers()
+
+    def show_map(self, volume: Any) -> None:
+        """What the overlay ``map`` shows: a volume with its own colours, or ``None``."""
+        self._map = volume
+        self._show_layers()
 
     def set_preset(self, name: str) -> None:
         """``lung``, ``mediastinum`` or ``bone`` on the CT, or ``pet`` alone in inverted grey."""
-        alone = name == "pet" and self._pet is not None
-        if alone:
-            apply_preset(self._pet, PET_GREY)
-            self._pet.GetDisplayNode().ApplyThresholdOff()
-        else:
-            apply_preset(self._ct, PRESETS[name])
-            if self._pet is not None:
-                apply_preset(self._pet, PET_HOT)
-                display = self._pet.GetDisplayNode()
-                display.SetThreshold(_PET_SHOWN_ABOVE_SUV, 1e6)
-                display.ApplyThresholdOn()
+        self._is_pet_alone = name == "pet" and self._pet is not None
+        if not self._is_pet_alone:
+            apply_preset(self._ct, _WINDOWS[name])
+        self._show_layers()
+
+    def set_overlay(self, name: str) -> None:
+        """What lies over the CT: ``pet``, ``map`` or ``none``; nothing where the case has no such volume."""
+        self._overlay = name
+        self._show_layers()
+
+    def _show_layers(self) -> None:
+        alone = self._is_pet_alone
+        if self._pet is not None:
+            apply_preset(self._pet, PET_GREY if alone else PET_HOT)
+            display = self._pet.GetDisplayNode()
+            display.SetThreshold(_PET_SHOWN_ABOVE_SUV, 1e6)
+            display.SetApplyThreshold(not alone)
+        over = None if alone else {"pet": self._pet, "map": self._map}.get(self._overlay)
         for view in self.slices.values():
             view.set_background_volume_id((self._pet if alone else self._ct).GetID())
-            view.set_foreground_volume_id(None if alone or self._pet is None else self._pet.GetID())
+            view.set_foreground_volume_id(over.GetID() if over is not None else None)
 
-    def set_pet_opacity(self, opacity: float) -> None:
-        """How strongly the PET lies over the CT, 0 to 1."""
+    def set_overlay_opacity(self, opacity: float) -> None:
+        """How strongly PET or map lie over the CT, 0 to 1."""
         for view in self.slices.values():
             view.set_foreground_opacity(opacity)
 
@@ -178,15 +200,33 @@ class FourViews:
         self._crosshair.SetCrosshairRAS(*point)
 
     def set_offset(self, name: str, offset_mm: float) -> None:
-        """Show another slice of one view."""
-        self._render_only(name)
-        self.slices[name].set_slice_value(offset_mm)
+        """Show another slice of one view; only that one is rendered, though MRML asks all of them to."""
+        self._muted.update(other for other in (*SLICE_VIEWS, THREE_D) if other != name)
+        try:
+            self.slices[name].set_slice_value(offset_mm)
+        finally:
+            self._muted.clear()
 
-    def _render_only(self, name: str) -> None:
-        """Until this event is over, no other slice view is rendered: MRML asks for it, though nothing changes there."""
-        for other in self.slices:
-            self._muted[other] = other != name
-        asyncio.get_running_loop().call_soon(self._muted.clear)
+    def scroll_to(self, name: str, offset_mm: float) -> None:
+        """As :meth:`set_offset`, for a slider that is being dragged: of several in between, the last counts."""
+        self._paced(f"offset {name}", lambda: self.set_offset(name, offset_mm))
+
+    def follow(self, point: Point, *, except_for: str = "") -> None:
+        """As :meth:`move_to`, for a mouse that is being dragged."""
+        self._paced("follow", lambda: self.move_to(point, except_for=except_for))
+
+    def _scroll(self, name: str, steps: int) -> None:
+        """The wheel: steps are added up, and taken at once when the time for a picture has come."""
+        self._steps[name] = self._steps.get(name, 0) + steps
+        self._paced(f"steps {name}", lambda: self._take_steps(name))
+
+    def _take_steps(self, name: str) -> None:
+        view, steps = self.slices[name], self._steps.pop(name, 0)
+        low, high = view.get_slice_range()
+        self.set_offset(name, min(max(view.get_slice_value() + steps * view.get_slice_step(), low), high))
+
+    def _tell_moved(self, name: str) -> None:
+        self._paced_words(name, lambda: self._on_moved(name))
 
     def position(self, name: str) -> dict[str, Any]:
         """Range, step and value of a view's slice (mm), and the value in words."""
@@ -219,22 +259,6 @@ class FourViews:
 
     # ---------------------------------------------------------------- inside
 
-    def _render_when_asked(self, name: str, view: SliceView) -> None:
-        """The streaming strategy of trame-slicer, with a switch."""
-        from trame_slicer.views import ScheduledRenderStrategy
-
-        streaming, muted = view._scheduled_render, self._muted
-
-        class Rendering(ScheduledRenderStrategy):
-            def schedule_render(self) -> None:
-                if not muted.get(name):
-                    streaming.schedule_render()
-
-            def did_render(self) -> None:
-                streaming.did_render()
-
-        view.set_scheduled_render(Rendering())
-
     def _watch(self, name: str, view: SliceView) -> None:
         """Tell points under the left button; the views' own reactions to it stay as they are."""
         pressed = {"is": False}
@@ -253,13 +277,21 @@ class FourViews:
 
         for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
             view.interactor().AddObserver(event, tell, 10.0)
-        for event in ("MouseWheelForwardEvent", "MouseWheelBackwardEvent"):
-            view.interactor().AddObserver(event, lambda *_: self._render_only(name), 10.0)
+        self._watch_wheel(name, view)
         view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
 
+    def _watch_wheel(self, name: str, view: SliceView) -> None:
+        """Slices by our own steps instead of one reslicing per event; with Ctrl the wheel zooms as in Slicer."""
+        interactor = view.interactor()
+        for event, steps in (("MouseWheelForwardEvent", 1), ("MouseWheelBackwardEvent", -1)):
+            tags: list[int] = []
 
-def _no_ui(*_: Any) -> None:
-    """The page draws what lies over the views itself."""
+            def take(caller: Any, _event: str, steps: int = steps, tags: list[int] = tags) -> None:
+                if not caller.GetControlKey():
+                    self._scroll(name, steps)
+                    caller.GetCommand(tags[0]).AbortFlagOn()
+
+            tags.append(interactor.AddObserver(event, take, 10.0))
 
 
 def _pixels(view: Any) -> Any:

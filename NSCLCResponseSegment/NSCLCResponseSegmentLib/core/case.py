@@ -29,6 +29,7 @@ class LoadedImage:
     frame_of_reference_uid: str = ""
     acquisition_date: str = ""  # DICOM DA, YYYYMMDD; empty when the file does not say
     dicom_files: tuple[Path, ...] = ()  # in the image's slice order
+    instance_uids: tuple[str, ...] = ()  # SOP instance UIDs of these files
     facts: Mapping[str, Any] = field(default_factory=dict)  # slice thickness, kernel, manufacturer, SUV branch …
     notes: tuple[str, ...] = ()  # sentences for the user about what reading had to do
 

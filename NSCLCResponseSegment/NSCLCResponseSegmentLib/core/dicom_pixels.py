@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .case import LoadedImage
-from .dicom_files import text
+from .dicom_files import DicomFile, text
 from .dicom_geometry import Stack, stack
 from .dicom_series import MODALITY_NAMES, Series
 from .errors import ImageError, PetError
@@ -56,7 +56,7 @@ def read_series(series: Series, notes: list[str], source: Path, progress: Progre
         return _read_pet(series, grid, [*notes, *grid.notes], source, name, progress)
     image = _read_pixels(grid, name, progress, is_float=not _has_whole_rescale(grid))
     facts = {**_facts(series.header), **_grid(image)}
-    return _loaded(series, image, source, "HU", facts, [*notes, *grid.notes], grid.paths)
+    return _loaded(series, image, source, "HU", facts, [*notes, *grid.notes], grid.files)
 
 
 def _read_pet(
@@ -76,7 +76,7 @@ def _read_pet(
         "suv": result.details,
         "suv_max": float(array.max()),
     }
-    return _loaded(series, suv, source, "SUVbw", facts, [*notes, *result.notes], grid.paths)
+    return _loaded(series, suv, source, "SUVbw", facts, [*notes, *result.notes], grid.files)
 
 
 def _read_pixels(grid: Stack, name: str, progress: Progress, *, is_float: bool) -> sitk.Image:
@@ -151,7 +151,7 @@ def _loaded(
     unit: str,
     facts: dict[str, Any],
     notes: list[str],
-    paths: tuple[Path, ...],
+    files: tuple[DicomFile, ...],
 ) -> LoadedImage:
     header = series.header
     dates = (text(header, key) for key in ("AcquisitionDate", "SeriesDate", "StudyDate"))
@@ -166,7 +166,8 @@ def _loaded(
         series_description=series.description,
         frame_of_reference_uid=text(header, "FrameOfReferenceUID"),
         acquisition_date=next((d for d in dates if d), ""),
-        dicom_files=paths,
+        dicom_files=tuple(file.path for file in files),
+        instance_uids=tuple(text(file.header, "SOPInstanceUID") for file in files),
         facts=facts,
         notes=tuple(notes),
     )
@@ -194,7 +195,7 @@ def _read_enhanced(series: Series, notes: list[str], source: Path, name: str, pr
             "Export it as single slices.",
         ) from problem
     image = image_from_volume(volume.array, volume.affine)
-    return _loaded(series, image, source, "HU", {**_facts(series.header), **_grid(image)}, notes, (path,))
+    return _loaded(series, image, source, "HU", {**_facts(series.header), **_grid(image)}, notes, series.files)
 
 
 def image_from_volume(array: np.ndarray, affine: np.ndarray) -> sitk.Image:

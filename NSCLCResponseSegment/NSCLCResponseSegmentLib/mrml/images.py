@@ -19,10 +19,7 @@ def volume_from_loaded(
     scene: vtkMRMLScene, loaded: LoadedImage, name: str, preset: WindowPreset
 ) -> vtkMRMLScalarVolumeNode:
     """Add an image with its geometry, window, DICOM identity, and place under patient and study."""
-    from ..core.dicom_series import read_header
-
-    uids = [str(header.header.SOPInstanceUID) for file in loaded.dicom_files if (header := read_header(file))]
-    node = volume_from_image(scene, loaded.image, name, preset, uids)
+    node = volume_from_image(scene, loaded.image, name, preset, loaded.instance_uids)
     node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
     node.SetAttribute(PATIENT_ATTRIBUTE, loaded.patient_id)
     if loaded.acquisition_date:

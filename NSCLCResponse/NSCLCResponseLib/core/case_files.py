@@ -1,4 +1,4 @@
-"""Which files of a folder are the case: CT, PET and an outline, found by name."""
+"""Which files of a folder are the case: CT, PET and an outline, found by name; for the browser and for batches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from NSCLCResponseSegmentLib.core.errors import ImageError
 
 _IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_CTS, _PETS = ("ct", "ct_image", "image"), ("pet", "pet_image")
 _OUTLINES = ("mask", "tumour", "tumor", "gtv", "segmentation", "rtstruct", "seg")
 
 
@@ -38,10 +39,16 @@ def find_case(path: Path, roi: str = "", series: str = "") -> CaseFiles:
         raise ImageError(f"{path} does not exist.", "Give a case's folder, a DICOM folder, or a NIfTI or NRRD file.")
     if path.is_file():
         return CaseFiles(path, roi=roi, series=series)
-    ct = _named(path, ("ct",)) or _named(path, ("ct_image", "image"))
-    if ct is None:
+    found = case_in_folder(path)
+    if found is None:
         return CaseFiles(path, mask=_named(path, _OUTLINES), roi=roi, series=series)
-    return CaseFiles(ct, _named(path, ("pet",)), _named(path, _OUTLINES), roi, series, path.name)
+    return replace(found, roi=roi, series=series)
+
+
+def case_in_folder(folder: Path) -> CaseFiles | None:
+    """The case of a folder that has a CT under a name we know; ``None`` for other folders."""
+    ct = _named(folder, _CTS)
+    return CaseFiles(ct, _named(folder, _PETS), _named(folder, _OUTLINES), patient_id=folder.name) if ct else None
 
 
 def _named(folder: Path, names: tuple[str, ...]) -> Path | None:

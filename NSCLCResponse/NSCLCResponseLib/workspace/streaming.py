@@ -1,0 +1,66 @@
+"""How pictures of the views get to the page: rendered when something changed, coarser while it moves, sharp at rest."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trame_server import Server
+    from trame_slicer.core import ViewManager
+    from trame_slicer.views import AbstractView
+
+_FPS, _FPS_ELSEWHERE = 25.0, 20.0  # under the mouse, and in the other views
+_JPEG_QUALITY_MOVING = 70  # 90 at rest, which is trame-rca's own
+
+
+def prepare_streaming(server: Server) -> None:
+    """Let the page load what shows the pictures; before the server starts, and without loading Slicer."""
+    from trame_rca import module
+
+    server.enable_module(module)
+
+
+def register_views(manager: ViewManager, server: Server) -> None:
+    """Slice and 3D views that are streamed to the page.
+
+    trame-slicer's own factories render a view at each of the sixty changes while it is being set up, three seconds
+    in all; these render first when the page asks.
+    """
+    from trame_slicer.rca_view.rca_view_factory import RemoteViewFactory
+    from trame_slicer.views import SliceView, ThreeDView, ViewType
+
+    for kind, view_type in ((SliceView, ViewType.SLICE_VIEW), (ThreeDView, ViewType.THREE_D_VIEW)):
+        manager.register_factory(
+            RemoteViewFactory(
+                server,
+                partial(_silent, kind),
+                view_type,
+                target_fps=_FPS,
+                blur_fps=_FPS_ELSEWHERE,
+                interactive_quality=_JPEG_QUALITY_MOVING,
+            )
+        )
+
+
+def _silent(kind: Any, **arguments: Any) -> AbstractView:
+    from trame_slicer.views import NoScheduleRendering
+
+    return kind(scheduled_render_strategy=NoScheduleRendering(), **arguments)
+
+
+def render_when_allowed(view: AbstractView, name: str, muted: set[str]) -> None:
+    """Leave out the renderings that are asked for while ``name`` is in ``muted``."""
+    from trame_slicer.views import ScheduledRenderStrategy
+
+    streaming = view._scheduled_render
+
+    class Rendering(ScheduledRenderStrategy):
+        def schedule_render(self) -> None:
+            if name not in muted:
+                streaming.schedule_render()
+
+        def did_render(self) -> None:
+            streaming.did_render()
+
+    view.set_scheduled_render(Rendering())

@@ -1,0 +1,111 @@
+"""Tools that change the whole outline, on the part of the grid that holds it: milliseconds instead of seconds.
+
+trame-slicer's own islands and smoothing effects work on the label map of the whole CT, which takes two to five seconds
+for 512×512×134 voxels; nothing of the outline lies outside its own box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import vtk
+from slicer import vtkOrientedImageData, vtkSlicerSegmentationsModuleLogic
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+_MARGIN = 3  # voxels around, so that nothing that grows by a kernel is cut
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The box of a segment on its CT's grid.
+
+    :param inside: (z, y, x), bool.
+    :param start: voxel index (i, j, k) of the box's corner in the CT.
+    """
+
+    inside: np.ndarray
+    start: tuple[int, int, int]
+
+
+def crop_of(node: Any, segment_id: str, ct: Any) -> Crop | None:
+    """The voxels of a segment whose grid is the CT's; ``None`` when it is empty."""
+    data = vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segment_id, data)
+    if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
+        return None
+    label = node.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+    inside = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) == label
+    if not inside.any():
+        return None
+    first = _index_in(ct, data)
+    found = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    size = ct.GetImageData().GetDimensions()
+    low = [max(first[i] + int(found[2 - i][0]) - _MARGIN, 0) for i in range(3)]
+    high = [min(first[i] + int(found[2 - i][-1]) + _MARGIN + 1, size[i]) for i in range(3)]
+    box = np.zeros([high[i] - low[i] for i in (2, 1, 0)], bool)
+    tight = inside[tuple(slice(int(f[0]), int(f[-1]) + 1) for f in found)]
+    at = [first[i] + int(found[2 - i][0]) - low[i] for i in (2, 1, 0)]
+    box[tuple(slice(a, a + n) for a, n in zip(at, tight.shape, strict=True))] = tight
+    return Crop(box, (low[0], low[1], low[2]))
+
+
+def _index_in(ct: Any, data: vtkOrientedImageData) -> list[int]:
+    """Index (i, j, k) in the CT of the first voxel of a label map on the same grid."""
+    to_world, to_ijk = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    data.GetImageToWorldMatrix(to_world)
+    ct.GetRASToIJKMatrix(to_ijk)
+    corner = to_world.MultiplyPoint((*data.GetExtent()[::2], 1.0))
+    return [round(value) for value in to_ijk.MultiplyPoint(corner)[:3]]
+
+
+def replace_segment(node: Any, segment_id: str, ct: Any, crop: Crop) -> None:
+    """Make a segment what ``crop`` says."""
+    (x, y, z), (k, j, i) = crop.start, crop.inside.shape
+    labels = vtkOrientedImageData()
+    labels.SetExtent(x, x + i - 1, y, y + j - 1, z, z + k - 1)
+    scalars = numpy_to_vtk(crop.inside.astype(np.uint8).ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    labels.GetPointData().SetScalars(scalars)
+    to_world = vtk.vtkMatrix4x4()
+    ct.GetIJKToRASMatrix(to_world)
+    labels.SetGeometryFromImageToWorldMatrix(to_world)
+    logic = vtkSlicerSegmentationsModuleLogic
+    logic.SetBinaryLabelmapToSegment(labels, node, segment_id, logic.MODE_REPLACE, labels.GetExtent())
+
+
+def smoothed(inside: np.ndarray, spacing_mm: tuple[float, float, float], kernel_mm: float) -> np.ndarray:
+    """A median over a box of ``kernel_mm``, at least three voxels along the finest axis; takes off spikes.
+
+    :param inside: (z, y, x), bool.
+    :param spacing_mm: of the axes x, y, z.
+    """
+    width = max(kernel_mm, 3 * min(spacing_mm))
+    radius = [max(0, round((width / step - 1) / 2)) for step in spacing_mm]
+    median = sitk.Median(sitk.GetImageFromArray(inside.astype(np.uint8)), radius)
+    return sitk.GetArrayFromImage(median) > 0
+
+
+def largest(inside: np.ndarray) -> np.ndarray:
+    """Only the largest connected part."""
+    return _by_size(inside, 0) == 1
+
+
+def without_small(inside: np.ndarray, voxels: int) -> np.ndarray:
+    """Without connected parts of fewer than ``voxels``."""
+    return _by_size(inside, voxels) > 0
+
+
+def _by_size(inside: np.ndarray, at_least: int) -> np.ndarray:
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(inside.astype(np.uint8)))
+    return sitk.GetArrayFromImage(sitk.RelabelComponent(parts, at_least))
+
+
+def within(crop: Crop, ct: Any, low_hu: float, high_hu: float) -> np.ndarray:
+    """Only voxels whose HU lie in a range."""
+    data = ct.GetImageData()
+    hu = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1])
+    (x, y, z), (k, j, i) = crop.start, crop.inside.shape
+    values = hu[z : z + k, y : y + j, x : x + i]
+    return crop.inside & (values >= low_hu) & (values <= high_hu)
