@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from support.panels import LIBRARIES, Desktop, erase_half
+from support.panels import FILE, LIBRARIES, Desktop, erase_half
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def outlined(a_desktop, segment, images):
     mask = sitk.Cast(images["mask"], sitk.sitkUInt8)
     ct = segment.parameters.ct
     segment.parameters.segmentation = segmentation_from_mask(a_desktop.slicer.mrmlScene, mask, ct)
-    segment.ui.methodComboBox.currentIndex = 1
+    segment.ui.methodComboBox.currentIndex = FILE
     segment.ui.continueButton.click()
     assert ("selectModule", ("NSCLCResponse",)) in a_desktop.calls
     return a_desktop.widget("NSCLCResponse").panel
@@ -85,7 +85,7 @@ def test_one_click_outlines_the_tumour(a_desktop, segment, images):
     assert ui.outlineButton.text == "Cancel", "the first click starts the outline"
     assert ui.outlineBar.isVisibleTo(segment.widget)
     a_desktop.picture(a_desktop.widget("NSCLCResponseSegment"), "outline-2-running")
-    a_desktop.wait_until(lambda: not segment.outlining.running)
+    a_desktop.wait_until(lambda: not segment.step.outlining.running)
     assert a_desktop.messages == []
     assert ui.outlineButton.text == "Outline the tumour"
     assert not ui.outlineBar.isVisibleTo(segment.widget)
@@ -100,7 +100,7 @@ def test_a_click_in_air_is_explained(a_desktop, segment):
     segment.parameters.ct.GetRASBounds(bounds)
     segment.parameters.clicks.AddControlPointWorld(bounds[0] + 8, bounds[2] + 8, (bounds[4] + bounds[5]) / 2)
     a_desktop.process()
-    a_desktop.wait_until(lambda: not segment.outlining.running)
+    a_desktop.wait_until(lambda: not segment.step.outlining.running)
     assert len(a_desktop.messages) == 1
     assert "Click on" in a_desktop.messages[0]["text"] or "air" in a_desktop.messages[0]["text"]
     assert a_desktop.messages[0]["details"] == ""
@@ -111,7 +111,7 @@ def test_a_click_in_air_is_explained(a_desktop, segment):
 def test_a_new_outline_leaves_the_old_one_in_the_scene(a_desktop, segment, outlined):
     first = segment.parameters.segmentation
     segment.ui.outlineButton.click()
-    a_desktop.wait_until(lambda: not segment.outlining.running)
+    a_desktop.wait_until(lambda: not segment.step.outlining.running)
     assert segment.parameters.segmentation is not first
     assert a_desktop.slicer.mrmlScene.IsNodePresent(first)
     assert not first.GetDisplayVisibility()
@@ -194,7 +194,7 @@ def check_another_outline(desktop, panel, segment) -> None:
     """A second outline has its own result; the first one's is found again, stale if it was edited meanwhile."""
     first, probability = panel.parameters.segmentation, panel.ui.probabilityLabel.text
     segment.ui.outlineButton.click()
-    desktop.wait_until(lambda: not segment.outlining.running)
+    desktop.wait_until(lambda: not segment.step.outlining.running)
     panel.parameters.segmentation = segment.parameters.segmentation
     assert panel.session.result() is None
     assert not is_shown(panel, panel.ui.resultFrame)

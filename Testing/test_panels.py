@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.panels import LIBRARIES, ROOT, Desktop, erase_half
+from support.panels import FILE, LIBRARIES, ROOT, Desktop, erase_half
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_disabled_button_says_why_and_an_outline_enables_it(both, a_small_case
     ui, parameters = segment.panel.ui, segment.panel.parameters
     assert not ui.outlineButton.enabled
     assert "click inside the tumour" in ui.outlineButton.toolTip
-    ui.methodComboBox.currentIndex = 1
+    ui.methodComboBox.currentIndex = FILE
     assert "file" in ui.outlineButton.toolTip
     assert ui.fileFrame.isVisibleTo(segment.parent)
     assert not ui.clickFrame.isVisibleTo(segment.parent)
@@ -178,21 +178,22 @@ def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_cas
     segment, _ = both
     ui, panel = segment.panel.ui, segment.panel
     interaction = a_desktop.slicer.app.applicationLogic().GetInteractionNode()
-    panel.outlining.start = lambda: None  # a worker is not wanted here
+    panel.parameters.segmentation = None
+    panel.step.outlining.start = lambda: None  # a worker is not wanted here
     assert not ui.excludeButton.enabled
     ui.placeButton.click()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
     panel.parameters.clicks.AddControlPointWorld(1.0, 2.0, 3.0)
     a_desktop.process()
     assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
-    assert panel.inside.points() == [(1.0, 2.0, 3.0)]
+    assert panel.step.inside.points() == [(1.0, 2.0, 3.0)]
     assert ui.excludeButton.enabled
     ui.excludeButton.click()
     panel.parameters.exclusions.AddControlPointWorld(4.0, 5.0, 6.0)
     a_desktop.process()
     assert "1 inside, 1 outside" in ui.clickNote.text
     ui.clearButton.click()
-    assert panel.inside.points() == panel.outside.points() == []
+    assert panel.step.inside.points() == panel.step.outside.points() == []
 
 
 def test_dependencies_are_explained_asked_for_and_kept_in_bounds(a_desktop, both, monkeypatch):

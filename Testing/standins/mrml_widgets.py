@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QLabel, QTableView, QVBoxLayout, QWidget
 
 from .ctk_widgets import qt_property
-from .pythonqt import CUSTOM_WIDGETS, PythonQtStyle
+from .pythonqt import CUSTOM_WIDGETS, PythonQtStyle, qt
 
 _CHANGED = vtk.vtkCommand.ModifiedEvent
 
@@ -82,9 +82,10 @@ class qMRMLTableView(PythonQtStyle, QTableView):
         super().__init__(parent)
         self._node, self._tag = None, None
         self.setModel(QStandardItemModel(self))
+        self.setHorizontalHeader(qt.QHeaderView(Qt.Orientation.Horizontal, self))
+        self.setVerticalHeader(qt.QHeaderView(Qt.Orientation.Vertical, self))
 
     setMRMLScene = lambda self, _scene: None
-    mrmlTableNode = lambda self: self._node
 
     def setMRMLTableNode(self, node: Any) -> None:
         if self._node is not None:
@@ -139,7 +140,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         self._settings = self._segmentation = self._volume = self._effect = None
-        self._shortcuts = self._observing = False
+        self._shortcuts = self._observing = self._undo_states = False
         QVBoxLayout(self).addWidget(QLabel("(Slicer's Segment Editor)", alignment=Qt.AlignmentFlag.AlignCenter))
 
     def setMRMLScene(self, scene: Any) -> None:
@@ -157,13 +158,12 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     installKeyboardShortcuts = lambda self: setattr(self, "_shortcuts", True)
     uninstallKeyboardShortcuts = lambda self: setattr(self, "_shortcuts", False)
     removeViewObservations = lambda self: setattr(self, "_observing", False)
-    setMaximumNumberOfUndoStates = lambda self, _count: None
-    updateWidgetFromMRML = updateEffectList = lambda self: None
+    saveStateForUndo = lambda self: setattr(self, "_undo_states", self._undo_states + 1)
+    setMaximumNumberOfUndoStates = updateWidgetFromMRML = updateEffectList = lambda self, _count=0: None
 
 
 def install() -> None:
     """Put them where Slicer has them; those with a designer plugin also where Designer's files look."""
     with_plugin = (qMRMLWidget, qMRMLNodeComboBox, qMRMLTableView, qMRMLSegmentEditorWidget)
     CUSTOM_WIDGETS.update({widget.__name__: widget for widget in with_plugin})
-    for widget in (*with_plugin, qMRMLPlotView):
-        setattr(slicer, widget.__name__, widget)
+    vars(slicer).update({widget.__name__: widget for widget in (*with_plugin, qMRMLPlotView)})

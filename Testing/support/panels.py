@@ -22,6 +22,7 @@ _OTHER_CTK = (
     *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
     *("ctkDoubleRangeSlider", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkPathLineEdit", "ctkRangeWidget"),
 )
+CLICK, PET, MODEL, FILE = range(4)  # entries of the combo box of ways to outline
 LIBRARIES = ("NSCLCResponse", "NSCLCResponseSegment")
 
 

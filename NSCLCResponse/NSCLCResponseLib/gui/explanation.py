@@ -7,6 +7,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from NSCLCResponseSegmentLib.gui.tables import FittedTable
+
 from ..mrml.result_tables import contribution_chart, feature_table
 
 
@@ -18,6 +20,7 @@ class ExplanationView:
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
+        self._features = FittedTable(ui.featureTable, widest=84)
         self._plot = slicer.qMRMLPlotView()
         self._plot.setMRMLScene(slicer.mrmlScene)
         self._plot.chart().SetZoomWithMouseWheel(False)  # the wheel scrolls the panel
@@ -25,13 +28,12 @@ class ExplanationView:
 
     def show(self, result: Mapping[str, Any] | None) -> None:
         """Show a result (as result.json), or nothing."""
-        scene, ui = slicer.mrmlScene, self._ui
+        scene = slicer.mrmlScene
         prediction = result["prediction"] if result else None
         view = contribution_chart(scene, prediction)
         self._plot.setMRMLPlotViewNode(view)
         self._name_bars(view.GetPlotChartNode())
-        ui.featureTable.setMRMLTableNode(feature_table(scene, prediction))
-        ui.featureTable.resizeColumnsToContents()
+        self._features.show(feature_table(scene, prediction))
 
     def _name_bars(self, chart_node: Any) -> None:
         """Write the labels under the bars: Slicer's plot view shows them in tooltips only."""
@@ -47,7 +49,7 @@ class ExplanationView:
     def clear(self) -> None:
         """Let go of the scene's nodes."""
         self._plot.setMRMLPlotViewNode(None)
-        self._ui.featureTable.setMRMLTableNode(None)
+        self._features.show(None)
 
     def show_map(self, map_node: Any, opacity: float, *, is_wanted: bool) -> None:
         """The network's map over the slice views; ``map_node`` is ``None`` when this prediction has none."""

@@ -6,6 +6,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from NSCLCResponseSegmentLib.gui.tables import FittedTable
+
 from ..core.review import ReviewRecord, ReviewState
 from ..mrml.result_tables import recent_table, review_table
 
@@ -18,6 +20,8 @@ class ReviewView:
 
     def __init__(self, ui: Any, sign: Callable[[], None]) -> None:
         self._ui = ui
+        self._events = FittedTable(ui.reviewTable, widest=90)
+        self._recent = FittedTable(ui.recentTable, widest=84)
         ui.signButton.connect("clicked(bool)", lambda _checked: sign())
 
     def show(self, record: ReviewRecord, reviewer: str) -> None:
@@ -29,8 +33,7 @@ class ReviewView:
             "Record that you take responsibility for the outline and have seen the prediction."
         )
         ui.reviewLabel.text = _("Review: {state}").format(state=record.state.value)
-        ui.reviewTable.setMRMLTableNode(review_table(slicer.mrmlScene, record))
-        ui.reviewTable.resizeColumnsToContents()
+        self._events.show(review_table(slicer.mrmlScene, record))
 
     @staticmethod
     def reason_not_to_sign(record: ReviewRecord, reviewer: str) -> str:
@@ -47,10 +50,9 @@ class ReviewView:
 
     def show_recent(self, results: list[dict[str, Any]]) -> None:
         """Results of this patient side by side, newest first."""
-        self._ui.recentTable.setMRMLTableNode(recent_table(slicer.mrmlScene, results))
-        self._ui.recentTable.resizeColumnsToContents()
+        self._recent.show(recent_table(slicer.mrmlScene, results))
 
     def clear(self) -> None:
         """Let go of the scene's nodes."""
-        self._ui.reviewTable.setMRMLTableNode(None)
-        self._ui.recentTable.setMRMLTableNode(None)
+        self._events.show(None)
+        self._recent.show(None)

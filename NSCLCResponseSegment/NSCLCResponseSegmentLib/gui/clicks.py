@@ -14,11 +14,19 @@ class PointTool:
 
     :param button: checked while the views wait for the click.
     :param make_node: called for the markups node when the first point is to be placed.
-    :param on_changed: called after each point that the user placed or removed.
+    :param on_placed: called after each point that the user placed.
+    :param on_removed: called after each point that the user removed.
     """
 
-    def __init__(self, button: qt.QPushButton, make_node: Callable[[], Any], on_changed: Callable[[], None]) -> None:
-        self._button, self._make_node, self._on_changed = button, make_node, on_changed
+    def __init__(
+        self,
+        button: qt.QPushButton,
+        make_node: Callable[[], Any],
+        on_placed: Callable[[], None],
+        on_removed: Callable[[], None],
+    ) -> None:
+        self._button, self._make_node = button, make_node
+        self._on_placed, self._on_removed = on_placed, on_removed
         self._node: Any = None
         self._tags: list[int] = []
         self._mode_tag = 0
@@ -87,10 +95,10 @@ class PointTool:
     def _on_point_defined(self, _caller: Any, _event: Any) -> None:
         self.stop()
         # Let the view finish the click before work starts on it.
-        qt.QTimer.singleShot(0, self._on_changed)
+        qt.QTimer.singleShot(0, self._on_placed)
 
     def _on_point_removed(self, _caller: Any, _event: Any) -> None:
-        self._on_changed()
+        self._on_removed()
 
 
 def make_point_list(name: str, colour: tuple[float, float, float]) -> Any:

@@ -18,7 +18,8 @@ class JobControl:
     :param button: the step's primary button; its text is what it does.
     :param bar: progress bar, hidden while nothing runs.
     :param label: what happens now and how long it takes; afterwards what the work had to remark, if anything.
-    :param start: called by the button; returns what starts the job, which is then called in a thread.
+    :param start: called by the button; returns what starts the job, which is then called in a thread, or nothing when
+        the user thought better of it.
     :param finish: called with the job that ended well or badly; raises what it must, which is shown.
     :param changed: called after each start and end, to update the rest of the panel.
     :param remarks: whether the label keeps the job's remarks; not where the result shows them.
@@ -29,7 +30,7 @@ class JobControl:
         button: qt.QPushButton,
         bar: qt.QProgressBar,
         label: qt.QLabel,
-        start: Callable[[], Callable[[], Job]],
+        start: Callable[[], Callable[[], Job] | None],
         finish: Callable[[Job], None],
         changed: Callable[[], None],
         *,
@@ -72,7 +73,8 @@ class JobControl:
         if self.running:
             return
         with shown_errors(self._show_idle):
-            self._job = StartingJob(self._start())
+            make = self._start()
+            self._job = StartingJob(make) if make is not None else None
         if self._job is not None:
             self._show_running()
         self._changed()

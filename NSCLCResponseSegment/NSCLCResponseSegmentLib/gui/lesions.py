@@ -10,6 +10,7 @@ from ..core.errors import NSCLCResponseError
 from ..core.lesions import Lesion
 from ..mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
 from ..mrml.tables import shown_table
+from .tables import FittedTable
 
 _TABLE = "NSCLCResponseLesions"
 _QUIET_MS = 400  # measure when the brush has rested for so long
@@ -24,7 +25,7 @@ class LesionTable:
     """
 
     def __init__(self, view: Any, note: qt.QLabel, on_measured: Callable[[], None] = lambda: None) -> None:
-        self._view, self._note, self._on_measured = view, note, on_measured
+        self._table, self._note, self._on_measured = FittedTable(view), note, on_measured
         self._segmentation: Any = None
         self._ct: Any = None
         self._observed: list[tuple[Any, int]] = []
@@ -59,7 +60,7 @@ class LesionTable:
         self._timer.stop()
         if self._segmentation is None or self._ct is None:
             self.lesions = []
-            self._view.setMRMLTableNode(None)
+            self._table.show(None)
             self._note.text = ""
             return
         try:
@@ -70,8 +71,7 @@ class LesionTable:
             self._note.text = str(error)
         table = shown_table(slicer.mrmlScene, _TABLE)
         fill_lesion_table(table, self.lesions)
-        self._view.setMRMLTableNode(table)
-        self._view.resizeColumnsToContents()
+        self._table.show(table)
         self._on_measured()
 
     def jump_to_largest(self) -> None:

@@ -2,21 +2,19 @@
 
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..mrml.lesion_table import prepare_measuring
-from .clicks import PointTool, make_point_list
 from .dependencies import ensure_dependencies
+from .errors import shown_errors
 from .job_control import JobControl
 from .lesions import LesionTable
 from .module_panel import ModulePanel
-from .parameters import OutlineChoice, outline_settings
+from .outline_step import OutlineStep
+from .pet_units import reason_not_to_convert, suv_from_dicom, why_not_suv
 from .sample_data import load_simulation, show_images, start_simulation
 from .segment_editor import EmbeddedSegmentEditor
 
-_INSIDE_COLOUR, _OUTSIDE_COLOUR = (0.1, 0.8, 0.3), (0.9, 0.3, 0.1)
 _RESPONSE_MODULE = "NSCLCResponse"
 
 
@@ -26,28 +24,23 @@ class SegmentPanel(ModulePanel):
     def connect_widgets(self) -> None:
         """Connect signals, make helpers."""
         ui = self.ui
-        self.editor = EmbeddedSegmentEditor(ui.segmentEditor)
         self._shown: tuple[Any, Any] = (None, None)
-        self.inside = PointTool(ui.placeButton, self._make_inside, self._on_points_changed)
-        self.outside = PointTool(ui.excludeButton, self._make_outside, self._on_points_changed)
+        self.editor = EmbeddedSegmentEditor(ui.segmentEditor, self._on_effect)
+        self.step = OutlineStep(ui, self.editor, lambda: self.parameters, self.update, self._on_outlined)
         self.lesions = LesionTable(ui.lesionTable, ui.lesionNote)
-        self.outlining = JobControl(
-            ui.outlineButton, ui.outlineBar, ui.outlineProgress, self._start_outline, self._finish_outline, self.update
-        )
-        ui.loadDicomButton.connect("clicked(bool)", lambda _checked: slicer.util.selectModule("DICOM"))
-        ui.loadFileButton.connect("clicked(bool)", lambda _checked: slicer.util.openAddDataDialog())
         self.simulating = JobControl(
             ui.sampleButton, ui.sampleBar, ui.sampleProgress, self._start_sample, self._finish_sample, self.update
         )
-        ui.clearButton.connect("clicked(bool)", self._on_clear_points)
-        ui.maskFileButton.connect("clicked(bool)", self._on_browse_mask)
+        ui.loadDicomButton.connect("clicked(bool)", lambda _checked: slicer.util.selectModule("DICOM"))
+        ui.loadFileButton.connect("clicked(bool)", lambda _checked: slicer.util.openAddDataDialog())
+        ui.suvButton.connect("clicked(bool)", self._on_convert_pet)
         ui.continueButton.connect("clicked(bool)", self._on_continue)
 
     def shortcuts(self) -> dict[str, Any]:
-        """Place a point, start or cancel the outline."""
+        """Place a point, start or cancel the outline, go through the lesions."""
         return {
-            "Shift+C": self.inside.start,
-            "Shift+X": self.outside.start,
+            "Shift+C": self.step.inside.start,
+            "Shift+X": self.step.outside.start,
             "Shift+O": self.ui.outlineButton.click,
             "Shift+L": self.lesions.jump_to_next,
         }
@@ -57,18 +50,19 @@ class SegmentPanel(ModulePanel):
     def cleanup(self) -> None:
         """The widget is about to be destroyed."""
         self._let_go()
+        self.step.cleanup()
         self.editor.cleanup()
         super().cleanup()
 
     def enter(self) -> None:
         """The module is shown."""
         self.editor.enter()
+        self.step.enter()
         super().enter()
 
     def exit(self) -> None:
         """Another module is shown."""
-        self.inside.stop()
-        self.outside.stop()
+        self.step.exit()
         self.editor.exit()
         super().exit()
 
@@ -79,10 +73,8 @@ class SegmentPanel(ModulePanel):
         super().on_scene_start_close()
 
     def _let_go(self) -> None:
-        self.outlining.cancel()
+        self.step.let_go()
         self.simulating.cancel()
-        self.inside.set_node(None)
-        self.outside.set_node(None)
         self.lesions.set_segmentation(None, None)
         self._shown = (None, None)
 
@@ -116,12 +108,8 @@ class SegmentPanel(ModulePanel):
         parameters, ui = self.parameters, self.ui
         if parameters is None:
             return
-        by_click = parameters.method is OutlineChoice.CLICK
-        ui.clickFrame.visible = by_click
-        ui.fileFrame.visible = not by_click
-        self._update_points()
         self._update_images()
-        self.outlining.set_blocked(self.reason_not_to_outline())
+        self.step.update()
         has_outline = parameters.segmentation is not None
         ui.correctSection.enabled = has_outline
         ui.lesionsSection.enabled = has_outline
@@ -132,95 +120,35 @@ class SegmentPanel(ModulePanel):
             _("Open the module NSCLC Response with this patient") if has_outline else _("Outline the tumour first")
         )
 
-    def _update_points(self) -> None:
-        parameters, ui = self.parameters, self.ui
-        self.inside.set_node(parameters.clicks)
-        self.outside.set_node(parameters.exclusions)
-        inside, outside = len(self.inside.points()), len(self.outside.points())
-        has_ct = parameters.ct is not None
-        ui.placeButton.enabled = has_ct
-        ui.placeButton.toolTip = (
-            _("Then click inside the tumour in a slice view (Shift+C)") if has_ct else _("Choose the CT first")
-        )
-        ui.excludeButton.enabled = inside > 0
-        ui.excludeButton.toolTip = (
-            _("Then click where the outline went too far (Shift+X)") if inside else _("Click in the tumour first")
-        )
-        ui.clearButton.enabled = inside + outside > 0
-        ui.clearButton.toolTip = _("Remove all points") if inside + outside else _("There is no point yet")
-        ui.clickNote.text = (
-            _("Points: {inside} inside, {outside} outside").format(inside=inside, outside=outside)
-            if inside
-            else _("One click inside the tumour is enough; more points refine the outline.")
-        )
-
     def _update_images(self) -> None:
         ct, pet = self.parameters.ct, self.parameters.pet
-        self.ui.imagesNote.text = (
+        ui = self.ui
+        ui.imagesNote.text = (
             self.segment_logic().describeImages(ct, pet)
             if ct is not None
             else _("Load a chest CT, or make a simulated patient.")
         )
+        problem = why_not_suv(pet)
+        ui.suvFrame.visible = bool(problem)
+        ui.suvLabel.text = problem
+        reason = reason_not_to_convert(pet) if problem else ""
+        ui.suvButton.enabled = not reason
+        ui.suvButton.toolTip = reason or _("Compute SUVbw from the DICOM files that this PET was loaded from")
         if ct is not None and (ct, pet) != self._shown:
             show_images(ct, pet)
         self._shown = (ct, pet)
 
-    def reason_not_to_outline(self) -> str:
-        """Why the primary button is disabled; empty when it is not."""
-        parameters = self.parameters
-        if parameters.ct is None:
-            return _("Choose the CT first")
-        if parameters.method is OutlineChoice.CLICK and not self.inside.points():
-            return _("Press 'Click in the tumour', then click inside the tumour in a slice view")
-        if parameters.method is OutlineChoice.FILE and not parameters.mask_file.strip():
-            return _("Choose the file with the outline first")
-        return ""
-
     # ---------------------------------------------------------------- actions
 
-    def _make_inside(self) -> Any:
-        self.parameters.clicks = make_point_list(_("Inside the tumour"), _INSIDE_COLOUR)
-        return self.parameters.clicks
+    def _on_effect(self) -> None:
+        self.step.on_effect()
 
-    def _make_outside(self) -> Any:
-        self.parameters.exclusions = make_point_list(_("Not tumour"), _OUTSIDE_COLOUR)
-        return self.parameters.exclusions
-
-    def _on_points_changed(self) -> None:
-        """The first click in the tumour outlines it at once; further points refine it when the user asks."""
-        if self.parameters is None:
-            return
-        self.update()
-        if len(self.inside.points()) == 1 and not self.outside.points() and self.parameters.segmentation is None:
-            self.outlining.start()
-
-    def _on_clear_points(self, _checked: bool = False) -> None:
-        self.inside.clear()
-        self.outside.clear()
-        self.update()
-
-    def _start_outline(self) -> Any:
-        ensure_dependencies(torch=False, radiomics=False)
-        parameters, logic = self.parameters, self.segment_logic()
-        by_click = parameters.method is OutlineChoice.CLICK
-        inside, outside = (self.inside.points(), self.outside.points()) if by_click else ([], [])
-        ct, pet, settings = parameters.ct, parameters.pet, outline_settings(parameters)
-
-        def start() -> Any:
-            job = logic.startOutline(ct, settings, inside, pet, outside)
-            prepare_measuring()
-            return job
-
-        return start
-
-    def _finish_outline(self, job: Any) -> None:
-        """Show the new outline; the one before stays in the scene, hidden, so that no hand edit is lost."""
-        node = self.segment_logic().finishOutline(job)
-        parameters = self.parameters or self.logic.getParameterNode()
-        if parameters.segmentation is not None:
-            parameters.segmentation.SetDisplayVisibility(False)
-        parameters.segmentation = node
+    def _on_outlined(self) -> None:
         self.lesions.jump_to_largest()
+
+    def _on_convert_pet(self, _checked: bool = False) -> None:
+        with shown_errors(), slicer.util.WaitCursor():
+            self.parameters.pet = suv_from_dicom(self.parameters.pet)
 
     def _start_sample(self) -> Any:
         ensure_dependencies(torch=False, radiomics=False)
@@ -230,11 +158,6 @@ class SegmentPanel(ModulePanel):
         ct, pet = load_simulation(job)
         parameters = self.parameters or self.logic.getParameterNode()
         parameters.ct, parameters.pet, parameters.segmentation = ct, pet, None
-
-    def _on_browse_mask(self, _checked: bool = False) -> None:
-        path = qt.QFileDialog.getOpenFileName(self.widget, _("Outline of the tumour"))
-        if path:
-            self.parameters.mask_file = path
 
     def _on_continue(self, _checked: bool = False) -> None:
         parameters = self.parameters

@@ -1,6 +1,10 @@
 """Slicer's Segment Editor inside a panel, with the life cycle of Slicer's own module SegmentEditor."""
 
+from collections.abc import Callable
+from typing import Any
+
 import slicer
+import vtk
 
 _SINGLETON_TAG = "SegmentEditor"
 
@@ -12,11 +16,14 @@ class EmbeddedSegmentEditor:
     the module Segment Editor. It must be set before the scene, so that the editor's first selections are kept in it.
 
     :param editor: the ``qMRMLSegmentEditorWidget`` from the ``.ui`` file; its scene must not be set by the file.
+    :param on_effect: called when the user takes up an effect.
     """
 
-    def __init__(self, editor) -> None:
-        self._editor = editor
-        self._node = None
+    def __init__(self, editor: Any, on_effect: Callable[[], None] = lambda: None) -> None:
+        self._editor, self._on_effect = editor, on_effect
+        self._node: Any = None
+        self._tag = 0
+        self._has_keys = False
         editor.setMaximumNumberOfUndoStates(10)
         self._select_node()
         editor.setMRMLScene(slicer.mrmlScene)
@@ -35,8 +42,19 @@ class EmbeddedSegmentEditor:
             node = slicer.mrmlScene.AddNode(node)
         if node is self._node:
             return
+        self._forget_node()
         self._node = node
+        self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._on_node_modified)
         self._editor.setMRMLSegmentEditorNode(node)
+
+    def _forget_node(self) -> None:
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = None
+
+    def _on_node_modified(self, node: Any, _event: Any) -> None:
+        if node.GetActiveEffectName():
+            self._on_effect()
 
     def edit(self, segmentation_node, source_volume_node) -> None:
         """Show ``segmentation_node``, painted on ``source_volume_node``; either may be ``None``."""
@@ -48,18 +66,34 @@ class EmbeddedSegmentEditor:
 
     def enter(self) -> None:
         """The panel is shown: shortcuts on."""
-        self._editor.installKeyboardShortcuts()
+        self.resume_keys()
         self.refresh()
 
     def exit(self) -> None:
         """The panel is left: no effect, no shortcuts, no observation of the views."""
         self._editor.setActiveEffect(None)
-        self._editor.uninstallKeyboardShortcuts()
+        self.suspend_keys()
         self._editor.removeViewObservations()
+
+    def resume_keys(self) -> None:
+        """The editor's keyboard shortcuts work."""
+        if not self._has_keys:
+            self._editor.installKeyboardShortcuts()
+            self._has_keys = True
+
+    def suspend_keys(self) -> None:
+        """The editor's keyboard shortcuts are off, since others use the same keys."""
+        if self._has_keys:
+            self._editor.uninstallKeyboardShortcuts()
+            self._has_keys = False
+
+    def save_state_for_undo(self) -> None:
+        """What is done to the segmentation next can be undone with the editor's own button."""
+        self._editor.saveStateForUndo()
 
     def scene_start_close(self) -> None:
         """Let go of the scene's nodes before they vanish."""
-        self._node = None
+        self._forget_node()
         self._editor.setSegmentationNode(None)
         self._editor.removeViewObservations()
 
@@ -71,6 +105,8 @@ class EmbeddedSegmentEditor:
     def cleanup(self) -> None:
         """The panel is destroyed."""
         self._factory.disconnect("effectRegistered(QString)", self._on_effect_registered)
+        self.suspend_keys()
+        self._forget_node()
         self._editor.setActiveEffect(None)
         self._editor.setSegmentationNode(None)
         self._editor.removeViewObservations()

@@ -1,0 +1,79 @@
+"""Choosing a segmentation model: those of the catalogue that are on this computer, or the user's own bundle."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from ..core.errors import NSCLCResponseError
+from ..core.model_catalog import ModelEntry
+from ..core.resources import resource
+
+
+class ModelChooser:
+    """A combo box of models, and a note with what is to be known of the one chosen.
+
+    :param on_changed: called with the catalogue's name, or the bundle's folder, that the user chose.
+    """
+
+    def __init__(
+        self, combo: qt.QComboBox, button: qt.QPushButton, note: qt.QLabel, on_changed: Callable[[str], None]
+    ) -> None:
+        self._combo, self._note, self._on_changed = combo, note, on_changed
+        self._models: list[str] = []  # names and folders, in the combo box's order
+        self._notes: dict[str, str] = {}
+        self._missing: list[str] = []
+        self._is_filled = False
+        combo.connect("activated(int)", self._on_activated)
+        button.connect("clicked(bool)", self._on_other)
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing to choose."""
+        if not self._missing:
+            return _("Choose the folder of a model first")
+        return _("No model is on this computer: run 'nsclc-response models download {name}'").format(
+            name=self._missing[0]
+        )
+
+    def select(self, model: str) -> None:
+        """Show ``model``; without one, the first of the catalogue is taken."""
+        if not self._is_filled:
+            self._is_filled = True
+            self._fill()
+        if model and model not in self._models:
+            self._add(model, Path(model).name, model)
+        if not model and self._models:
+            self._on_changed(self._models[0])
+            return
+        if model:
+            self._combo.currentIndex = self._models.index(model)
+        self._note.text = self._notes.get(model, "") if model else self.reason
+        self._note.visible = bool(self._note.text)
+
+    def _fill(self) -> None:
+        try:
+            entries = json.loads(resource("Models", "catalog.json").read_text(encoding="utf-8"))["models"]
+        except (OSError, ValueError, NSCLCResponseError):
+            return  # without a catalogue there are only the user's own models
+        for data in entries:
+            entry = ModelEntry(data["name"], data)
+            if entry.is_here:
+                self._add(entry.name, data["title"], "\n".join(entry.describe().splitlines()[2:]))
+            else:
+                self._missing.append(entry.name)
+
+    def _add(self, model: str, title: str, note: str) -> None:
+        self._models.append(model)
+        self._notes[model] = note
+        self._combo.addItem(title)
+
+    def _on_activated(self, index: int) -> None:
+        self._on_changed(self._models[index])
+
+    def _on_other(self, _checked: bool = False) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(self._combo, _("Folder of a MONAI Bundle"))
+        if folder:
+            self._on_changed(folder)

@@ -1,0 +1,39 @@
+"""How tables are shown in a panel: no text cut off, no empty rows, as high as what they hold up to a limit."""
+
+from typing import Any
+
+_ROWS_SHOWN = 8
+_FRAME = 2  # pixels above and below the rows
+
+
+class FittedTable:
+    """Keeps a ``qMRMLTableView`` readable in a narrow panel: long texts wrap, the height follows the rows.
+
+    :param view: ``qMRMLTableView``.
+    :param widest: columns but the last are at most so wide, in pixels; the last takes what is left.
+    """
+
+    def __init__(self, view: Any, widest: int = 110) -> None:
+        self._view, self._widest = view, widest
+        header = view.horizontalHeader()
+        header.setStretchLastSection(True)
+        header.connect("sectionResized(int,int,int)", lambda _column, _old, _new: self._fit_rows())
+
+    def show(self, table_node: Any) -> None:
+        """Show a table node, or nothing."""
+        view = self._view
+        view.setMRMLTableNode(table_node)
+        view.resizeColumnsToContents()
+        for column in range(view.model().columnCount() - 1):
+            if view.columnWidth(column) > self._widest:
+                view.setColumnWidth(column, self._widest)
+        self._fit_rows()
+
+    def _fit_rows(self) -> None:
+        view = self._view
+        view.resizeRowsToContents()
+        rows = [view.rowHeight(row) for row in range(view.model().rowCount())]
+        shown = rows[:_ROWS_SHOWN] or [view.verticalHeader().defaultSectionSize]
+        height = view.horizontalHeader().sizeHint.height() + sum(shown) + 2 * _FRAME
+        if view.maximumHeight != height:
+            view.setFixedHeight(height)
