@@ -32,8 +32,7 @@ def mask_state(node: vtkMRMLSegmentationNode) -> tuple[int, float]:
         node.GetBinaryLabelmapRepresentation(segment_id, data)
         if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
             continue
-        label = node.GetSegmentation().GetSegment(segment_id).GetLabelValue()
-        array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) == label
+        array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) != 0
         inside = np.nonzero(array.any(axis=(1, 2)))[0], np.nonzero(array.any(axis=(0, 2)))[0]
         across = np.nonzero(array.any(axis=(0, 1)))[0]
         if not len(across):

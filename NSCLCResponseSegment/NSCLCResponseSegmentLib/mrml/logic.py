@@ -9,7 +9,8 @@ from typing import Any
 import SimpleITK as sitk
 from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
-from ..core.outline_settings import OutlineMethod, OutlineSettings
+from ..core.errors import SegmentationError
+from ..core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from .hierarchy import file_beside
 from .images import MODALITY_ATTRIBUTE, volume_from_loaded
 from .node_jobs import JobFolder, NodeJob
@@ -97,6 +98,32 @@ class SegmentLogic:
         job.wait()
         return self.finishOutline(job)
 
+    def outlineOnPet(
+        self,
+        ctNode: vtkMRMLScalarVolumeNode,
+        petNode: vtkMRMLScalarVolumeNode,
+        pointsRas: Sequence[Point],
+        method: PetMethod = PetMethod.PERCENT_41,
+        excludeRas: Sequence[Point] = (),
+    ) -> vtkMRMLSegmentationNode:
+        """Outline the uptake around points (RAS mm) on a PET in SUVbw; waits in a child process.
+
+        :raises SegmentationError: there is no uptake, or a point lies outside.
+        """
+        settings = OutlineSettings(OutlineMethod.PET, pet_method=method)
+        job = self.startOutline(ctNode, settings, pointsRas, petNode, excludeRas)
+        job.wait()
+        return self.finishOutline(job)
+
+    def outlineByModel(self, ctNode: vtkMRMLScalarVolumeNode, model: str) -> vtkMRMLSegmentationNode:
+        """Find the tumour by a model of the catalogue, or a MONAI Bundle's folder; waits in a child process.
+
+        :raises SegmentationError: the model cannot be used on this CT, or finds nothing.
+        """
+        job = self.startOutline(ctNode, OutlineSettings(OutlineMethod.MODEL, model=model))
+        job.wait()
+        return self.finishOutline(job)
+
     def startOutline(
         self,
         ctNode: vtkMRMLScalarVolumeNode,
@@ -107,9 +134,11 @@ class SegmentLogic:
     ) -> NodeJob:
         """Start outlining in a child process; poll the job, then call :meth:`finishOutline`.
 
-        :param petNode: accepted so that callers need not ask which method uses it; clicks use the CT alone.
+        :param petNode: needed by :attr:`OutlineMethod.PET`, in SUVbw; the other methods use the CT alone.
+        :raises SegmentationError: the method needs a PET and there is none.
         """
-        del petNode
+        if settings.method is OutlineMethod.PET and petNode is None:
+            raise SegmentationError("There is no PET to outline on.", "Load it, or click on the CT instead.")
         folder = JobFolder()
         arguments: dict[str, Any] = {
             "ct": folder.write(image_from_volume(ctNode), "ct.nrrd"),
@@ -117,7 +146,12 @@ class SegmentLogic:
         }
         if settings.method is OutlineMethod.FILE:
             arguments |= {"mask": settings.mask_file, "roi": settings.mask_roi}
+        elif settings.method is OutlineMethod.MODEL:
+            arguments |= {"model": settings.model, "mirror": settings.mirror}
         else:
+            if settings.method is OutlineMethod.PET:
+                arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
+                arguments |= {"pet_outline": settings.pet_method.value, "use_ct": settings.use_ct}
             arguments["click_ras"] = [list(map(float, point)) for point in pointsRas]
             arguments["exclude_ras"] = [list(map(float, point)) for point in excludeRas]
         return NodeJob("segment", arguments, folder, {"ct": ctNode.GetID()})
@@ -125,15 +159,19 @@ class SegmentLogic:
     def finishOutline(self, job: NodeJob) -> vtkMRMLSegmentationNode:
         """Add the finished outline as a segmentation; the CT's grid is its reference geometry.
 
-        :raises NSCLCResponseError: the job failed or was cancelled, or the CT has been removed meanwhile.
+        :raises NSCLCResponseError: the job failed or was cancelled, a model found no tumour, or the CT has been removed
+            meanwhile.
         """
-        from ..core.errors import SegmentationError
-
         try:
             result = job.result()
             ct = self.scene.GetNodeByID(job.nodes["ct"])
             if ct is None:
                 raise SegmentationError("The CT was removed while it was being outlined.", "Load it again.")
+            if not result["lesions"]:
+                raise SegmentationError(
+                    f"No tumour was found ({result['origin']}); that does not exclude one.",
+                    "Click in the tumour instead.",
+                )
             mask = sitk.ReadImage(result["out"], sitk.sitkUInt8)
         finally:
             job.folder.remove()

@@ -110,7 +110,7 @@ def mask_from_segment(
         )
     if not node.GetSegmentation().ContainsRepresentation(_LABELMAP):  # e.g. contours or surfaces from another program
         node.CreateBinaryLabelmapRepresentation()
-    placed = _placed_labels(node, segment_id, segment.GetLabelValue())
+    placed = _placed_labels(node, segment_id)
     if placed is None:
         raise MaskError(f"The segment '{segment.GetName()}' is empty.", "Outline the tumour first.")
     if whole:
@@ -118,13 +118,13 @@ def mask_from_segment(
     return sitk.Resample(placed, reference, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
 
 
-def _placed_labels(node: vtkMRMLSegmentationNode, segment_id: str, label_value: int) -> sitk.Image | None:
+def _placed_labels(node: vtkMRMLSegmentationNode, segment_id: str) -> sitk.Image | None:
     """One segment on the grid that it is kept on; ``None`` when no voxel is inside."""
     data = vtkOrientedImageData()
-    node.GetBinaryLabelmapRepresentation(segment_id, data)
+    node.GetBinaryLabelmapRepresentation(segment_id, data)  # 1 inside, whatever the segment's value in a shared layer
     if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
         return None
-    array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) == label_value
+    array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) != 0
     if not array.any():
         return None
     label = sitk.GetImageFromArray(array.astype(np.uint8))

@@ -8,34 +8,31 @@ import SimpleITK as sitk
 
 from ..core.errors import MaskError, OutputError
 
-_SMOOTHING_STEPS = 20
+_BLUR_MM = 1.0  # standard deviation
 
 
 def write_surface(labels: sitk.Image, path: Path) -> None:
     """Write the surface of all labels together as binary STL.
 
-    Surface nets (Gibson 1998) with constrained smoothing: no point leaves its voxel's neighbourhood, so the volume is
-    kept. Points are LPS millimetres, which the header says in the way that 3D Slicer reads and writes.
+    Flying edges (Schroeder 2015) at one half of the slightly blurred mask, which rounds the voxels' steps but hardly
+    moves the surface: a ball of 12 mm keeps its volume to a few per cent. Points are LPS millimetres, which the header
+    says in the way that 3D Slicer reads and writes.
 
     :param labels: 3-D, not 0 is inside.
     :raises MaskError: nothing is inside.
     :raises OutputError: the file cannot be written.
     """
-    from vtkmodules.vtkFiltersCore import vtkSurfaceNets3D
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
     from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
     from vtkmodules.vtkIOGeometry import vtkSTLWriter
 
-    cut = _cropped(labels)
-    nets = vtkSurfaceNets3D()
-    nets.SetInputData(_index_image(cut))
-    nets.SetBackgroundLabel(0)
-    nets.SetValue(0, 1)
-    nets.SmoothingOn()
-    nets.SetNumberOfIterations(_SMOOTHING_STEPS)
-    nets.SetOutputMeshTypeToTriangles()
+    soft = sitk.DiscreteGaussian(_cropped(labels), (_BLUR_MM**2,) * 3)
+    edges = vtkFlyingEdges3D()
+    edges.SetInputData(_index_image(soft))
+    edges.SetValue(0, 0.5)
     place = vtkTransformPolyDataFilter()
-    place.SetInputConnection(nets.GetOutputPort())
-    place.SetTransform(_to_lps(cut))
+    place.SetInputConnection(edges.GetOutputPort())
+    place.SetTransform(_to_lps(soft))
     writer = vtkSTLWriter()
     writer.SetInputConnection(place.GetOutputPort())
     writer.SetFileName(str(path))
@@ -46,7 +43,7 @@ def write_surface(labels: sitk.Image, path: Path) -> None:
 
 
 def _cropped(labels: sitk.Image) -> sitk.Image:
-    """The bounding box of all labels as 0/1, with two empty voxels around so that the surface closes."""
+    """The bounding box of all labels as 0.0/1.0, with empty voxels around so that the surface closes."""
     binary = sitk.Cast(sitk.NotEqual(labels, 0), sitk.sitkUInt8)
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.ComputePerimeterOff()
@@ -54,7 +51,8 @@ def _cropped(labels: sitk.Image) -> sitk.Image:
     if not statistics.HasLabel(1):
         raise MaskError("The outline is empty, so it has no surface.", "Outline the tumour first.")
     box = statistics.GetBoundingBox(1)
-    return sitk.ConstantPad(sitk.RegionOfInterest(binary, box[3:], box[:3]), [2] * 3, [2] * 3, 0)
+    part = sitk.RegionOfInterest(binary, box[3:], box[:3])
+    return sitk.Cast(sitk.ConstantPad(part, [4] * 3, [4] * 3, 0), sitk.sitkFloat32)
 
 
 def _index_image(image: sitk.Image) -> object:
