@@ -1,4 +1,4 @@
-"""Outlining and correcting in the browser: by click, from a file, by hand; with what is measured on the outline."""
+"""Outlining and correcting in the browser: by click, PET, model or file, and by hand; with what is measured on it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 from NSCLCResponseSegmentLib.core.lesions import Lesion
-from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings
+from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
+from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
+from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
 from NSCLCResponseSegmentLib.mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.tables import shown_table
 
 from ..core.case_files import CaseFiles
+from ..core.review import ReviewState
 from .job_runner import in_background
 from .layout import Point
 from .tables import rows_of
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 _MEASURE_AFTER_SECONDS = 0.4  # of quiet after the last stroke
 _LESION_TABLE = "NSCLCResponseLesions"
 _EDITS_LOST = "The outline was corrected by hand. Outlining again replaces it, and the corrections are lost."
+_PREDICTED = (ReviewState.PREDICTED, ReviewState.STALE, ReviewState.SIGNED_OFF)
 
 
 class Outlining:
@@ -38,36 +42,65 @@ class Outlining:
         self._flow, self._data = flow, flow.data
         self.tools = OutlineTools(app, self._on_undo_changed)
         self.lesions: list[Lesion] = []
-        self._inside: list[Point] = []
-        self._outside: list[Point] = []
+        self._clicking = ClickOutline(flow.scene, flow.worker)
+        self._sizes: tuple[Any, ...] = ()  # masks on the CT's grid, the likeliest first
         self._measure_task: asyncio.Future | None = None
+        self._data.models = [entry.name for entry in read_catalog() if entry.is_here]
+        self._data.model = self._data.models[0] if self._data.models else ""
+
+    # ---------------------------------------------------------------- outline
 
     async def import_outline(self, files: CaseFiles) -> None:
         """Take the outline that came with the case."""
-        settings = OutlineSettings(OutlineMethod.FILE, str(files.mask), files.roi)
-        flow = self._flow
-        await flow.jobs.run("outline", lambda: flow.segment.startOutline(flow.ct, settings), self._finish)
+        await self._by_settings(OutlineSettings(OutlineMethod.FILE, str(files.mask), files.roi))
 
-    async def outline_at(self, point: Point) -> None:
-        """Outline the tumour at a point (RAS mm), with the points before when the mode says so."""
-        mode = self._data.click_mode
-        inside, outside = list(self._inside), list(self._outside)
-        if mode == "new" or not inside:
-            inside, outside = [point], []
-        else:
-            (inside if mode == "add" else outside).append(point)
-        if not await self._may_replace():
+    async def outline_by_model(self) -> None:
+        """Have the tumour found by the model that is chosen on the page."""
+        if await self._may_replace():
+            await self._by_settings(OutlineSettings(OutlineMethod.MODEL, model=self._data.model))
+
+    async def click_at(self, point: Point) -> None:
+        """What a click in a slice means now: outline the tumour there (on CT or PET), or correct the outline."""
+        data = self._data
+        if data.has_outline and data.click_mode in ("add", "exclude"):
+            await self._correct_at(point)
+        elif not await self._may_replace():
             return
+        elif data.click_on == "pet" and data.has_pet:
+            settings = OutlineSettings(OutlineMethod.PET, pet_method=PetMethod(data.pet_method), use_ct=data.pet_use_ct)
+            await self._by_settings(settings, point)
+        else:
+            flow = self._flow
+            await flow.jobs.run("outline", lambda: self._clicking.start(flow.ct, [point]), self._finish_click)
 
-        def finish(job: Any) -> None:
-            self._finish(job)
-            self._inside, self._outside = inside, outside
-
+    async def _by_settings(self, settings: OutlineSettings, *points: Point) -> None:
         flow = self._flow
         await flow.jobs.run(
             "outline",
-            lambda: flow.segment.startOutline(flow.ct, OutlineSettings(), inside, excludeRas=outside),
-            finish,
+            lambda: flow.segment.startOutline(flow.ct, settings, points, flow.pet),
+            lambda job: self._take(flow.segment.finishOutline(job)),
+        )
+
+    def _finish_click(self, job: Any) -> None:
+        clicked = self._clicking.finish(job)
+        self._take(clicked.node)
+        if len(clicked.masks) > 1:
+            self._sizes = clicked.masks
+            self._data.sizes = [f"{volume:.1f} mL" for volume in clicked.volumes_ml]
+            self._data.size = clicked.chosen
+
+    async def _correct_at(self, point: Point) -> None:
+        """Add or take away what is around a point; the rest of the outline stays as it is."""
+        flow = self._flow
+        include, exclude = ([point], []) if self._data.click_mode == "add" else ([], [point])
+
+        def finish(job: Any) -> None:
+            with self.tools.step():
+                self._clicking.finish(job)
+
+        self.forget_sizes()
+        await flow.jobs.run(
+            "outline", lambda: self._clicking.start(flow.ct, include, exclude, flow.segmentation), finish
         )
 
     async def _may_replace(self) -> bool:
@@ -75,24 +108,46 @@ class Outlining:
         is_edited = self._flow.session.record.is_edited_by_hand
         return not is_edited or await self._flow.ask(_EDITS_LOST, "Outline again")
 
-    def _finish(self, job: Any) -> None:
+    def _take(self, node: Any) -> None:
+        """Work with a new outline from now on."""
         flow = self._flow
-        node = flow.segment.finishOutline(job)
         before, flow.segmentation = flow.segmentation, node
-        self._inside, self._outside = [], []
         flow.session.follow(node)
         self.tools.edit(node, flow.ct)
         if before is not None:
             flow.scene.RemoveNode(before)
+        self.forget_sizes()
         self._data.has_outline = True
         self._data.tool = LOOK
+        self._data.click_mode = "new"
         self.tools.activate(LOOK)
         self._measure()
-        volume_ml = sum(lesion.volume_ml for lesion in self.lesions)
-        flow.session.outlined(node.GetAttribute(ORIGIN_ATTRIBUTE) or "", volume_ml)
+        self._note_outlined(node.GetAttribute(ORIGIN_ATTRIBUTE) or "")
         if self.lesions:
             flow.views.move_to(self.lesions[0].centre_ras)
         flow.views.fit_three_d()
+
+    def _note_outlined(self, origin: str) -> None:
+        self._flow.session.outlined(origin, sum(lesion.volume_ml for lesion in self.lesions))
+
+    # ---------------------------------------------------------------- sizes
+
+    def choose_size(self, number: int) -> None:
+        """Take another of the sizes that the click gave (counted from 0)."""
+        data, flow = self._data, self._flow
+        if not 0 <= number < len(self._sizes) or number == data.size or data.job:
+            return
+        had_prediction = flow.session.record.state in _PREDICTED
+        with self.tools.step():
+            replace_tumour(flow.segmentation, self._sizes[number])
+        data.size = number
+        self._measure()
+        if not had_prediction:
+            self._note_outlined(f"one click, size {number + 1} of {len(self._sizes)}")
+
+    def forget_sizes(self) -> None:
+        """A correction has begun: the other sizes are no longer offered."""
+        self._sizes, self._data.sizes, self._data.size = (), [], 0
 
     # ---------------------------------------------------------------- lesions
 
@@ -130,7 +185,11 @@ class Outlining:
 
     def check_buttons(self) -> None:
         """Why a tool cannot be used now."""
-        self._data.edit_blocked = "" if self._data.has_outline else "Outline the tumour first"
+        data = self._data
+        busy = "Wait until this has ended, or cancel it" if data.job else ""
+        data.outline_blocked = busy
+        data.model_blocked = busy or ("" if data.models else "No model is installed: see nsclc-response models list")
+        data.edit_blocked = "" if data.has_outline else "Outline the tumour first"
 
     def _on_undo_changed(self) -> None:
         self._data.can_undo, self._data.can_redo = self.tools.can_undo, self.tools.can_redo

@@ -21,6 +21,12 @@ _PRESETS = {
     "pet": ("PET alone", "SUVbw 0 to 10, inverted grey"),
 }
 _TAB = "window.nsclcTab = window.nsclcTab || String(Math.random()).slice(2)"
+#: 1, 2, 3 choose a size, Escape puts a tool away; not while something is being typed
+_KEYS = """window.addEventListener('keydown', event => {
+  if (event.ctrlKey || event.altKey || event.metaKey || /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)) return;
+  if ('123'.includes(event.key)) trigger('act', ['size', Number(event.key) - 1]);
+  if (event.key === 'Escape') trigger('act', ['tool', 'look']);
+})"""
 
 _BAR = """
 <header class="bar">
@@ -92,7 +98,7 @@ def build_page(server: Server, act: Callable[..., Any]) -> None:
     server.trigger("act")(act)
     with DivLayout(server, classes="app"):
         client.Style(STYLE)
-        client.ClientTriggers(mounted=f"{_TAB}; trigger('act', ['take_over', window.nsclcTab])")
+        client.ClientTriggers(mounted=f"{_TAB}; {_KEYS}; trigger('act', ['take_over', window.nsclcTab])")
         html.Div(_BAR, classes="top")
         with html.Div(classes="work"):
             html.Div(

@@ -37,20 +37,42 @@ OUTLINE = (
 <section><h2>1 Outline</h2>
 <button v-if="job === 'outline'" type="button" class="primary wide" data-test="cancel-outline"
   title="End this and keep everything as it was" @click="trigger('act', ['cancel'])">Cancel</button>
-<button v-else type="button" class="wide" :class="{ primary: !has_outline, on: tool === 'click' }"
-  data-test="tool-click" :disabled="!!job" :aria-pressed="tool === 'click'"
-  :title="job ? 'Wait until this has ended' : 'Then click inside the tumour in a slice'"
+<template v-else>
+<div class="choices" role="radiogroup" aria-label="Outline on">
+  <label title="The tumour's edge on CT">
+    <input type="radio" name="click_on" value="ct" v-model="click_on"/>On CT</label>
+  <label :title="has_pet ? 'The uptake around the click' : 'This case has no PET'"><input type="radio" name="click_on"
+    value="pet" v-model="click_on" :disabled="!has_pet"/>On PET</label>
+  <label v-if="click_on === 'pet'" title="Where the edge of the uptake is drawn">Edge at:
+    <select v-model="pet_method" aria-label="Edge at"><option value="41%">41 % of SUVmax</option>
+    <option value="4.0">SUV 4.0</option><option value="2.5">SUV 2.5</option><option value="gradient">gradient</option>
+    </select></label>
+  <label v-if="click_on === 'pet'"><input type="checkbox" v-model="pet_use_ct"/>Leave out lung on the CT</label>
+</div>
+<button type="button" class="wide" :class="{ primary: !has_outline, on: tool === 'click' }"
+  data-test="tool-click" :disabled="!!outline_blocked" :aria-pressed="tool === 'click'"
+  :title="outline_blocked || 'Then click inside the tumour in a slice'"
   @click="trigger('act', ['tool', tool === 'click' ? 'look' : 'click'])">
   {{ tool === 'click' ? 'Now click in the tumour' : 'Click in the tumour' }}
 </button>
+<div class="row"><button type="button" data-test="outline-by-model" :disabled="!!model_blocked"
+  :title="model_blocked || 'The model looks for tumours by itself'" @click="trigger('act', ['model'])">Find by model
+  </button><select v-if="models.length" v-model="model" aria-label="Model">
+  <option v-for="name in models" :key="name" :value="name">{{ name }}</option></select></div>
+</template>
 """
     + _job("outline")
     + """
 <div v-if="tool === 'click' && has_outline" class="choices" role="radiogroup" aria-label="What the click means">
   <label v-for="mode in [['new', 'New outline'], ['add', 'Also tumour'], ['exclude', 'Not tumour']]" :key="mode[0]"
-    title="Outlining again drops corrections made by hand">
+    :title="mode[0] === 'new' ? 'Replaces the outline' : 'Corrects the outline around the click; the rest stays'">
     <input type="radio" name="click_mode" :value="mode[0]" v-model="click_mode"/>{{ mode[1] }}</label>
 </div>
+<div v-if="sizes.length" class="row" role="radiogroup" aria-label="Size" data-test="sizes"><span>Size:</span>
+  <button v-for="(words, number) in sizes" :key="number" type="button" role="radio" :aria-checked="size === number"
+    :class="{ on: size === number }" :disabled="!!job" :data-test="'size-' + (number + 1)"
+    :title="(number ? 'Take this size instead' : 'The likeliest size') + ' (key ' + (number + 1) + ')'"
+    @click="trigger('act', ['size', number])">{{ number + 1 }}: {{ words }}</button></div>
 <table v-if="lesions.length" data-test="lesions">
   <thead><tr><th v-for="name in Object.keys(lesions[0])" :key="name">{{ name }}</th></tr></thead>
   <tbody><tr v-for="(lesion, index) in lesions" :key="index">

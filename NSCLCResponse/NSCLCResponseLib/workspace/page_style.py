@@ -23,7 +23,7 @@ body { background: #0f1317; color: #e6ebf0; font: 14px/1.4 "Segoe UI", "Helvetic
 section { padding: 10px 0; border-bottom: 1px solid #29323b; }
 h2 { margin: 0 0 6px; font-size: 14px; font-weight: 600; color: #c9d5e0; }
 p { margin: 4px 0; }
-button, input[type=text] { font: inherit; color: inherit; background: #2a343e; border: 1px solid #3b4854;
+button, select, input[type=text] { font: inherit; color: inherit; background: #2a343e; border: 1px solid #3b4854;
   border-radius: 4px; padding: 4px 10px; }
 button { cursor: pointer; }
 button:hover:enabled { background: #35424e; }
@@ -37,6 +37,8 @@ button.plain, button.link { background: none; border: 0; padding: 0 4px; }
 button.link { color: #7cc0ee; text-decoration: underline; }
 :focus-visible { outline: 2px solid #ffd65a; outline-offset: 1px; }
 .buttons { display: flex; flex-wrap: wrap; gap: 6px; margin: 6px 0; }
+.row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 6px 0; }
+.row select { flex: 1; min-width: 0; }
 .choices { display: flex; flex-wrap: wrap; gap: 4px 12px; margin: 6px 0; }
 .slider, .check { display: flex; align-items: center; gap: 6px; white-space: nowrap; }
 .slider input { flex: 1; min-width: 60px; accent-color: #4ea1d3; }

@@ -22,7 +22,7 @@ from .opening import load_slicer, quiet_app, read_images
 from .page import build_page
 from .session import PageState, WorkspaceState
 from .streaming import prepare_streaming
-from .tools import CLICK, LOOK
+from .tools import CLICK, EDITING, LOOK
 
 if TYPE_CHECKING:
     from NSCLCResponseSegmentLib.core.case import LoadedImage
@@ -75,6 +75,8 @@ class Workspace:
             "smooth": lambda: tools.smooth(data.smoothing_mm),
             "undo": tools.undo,
             "redo": tools.redo,
+            "model": outlining.outline_by_model,
+            "size": outlining.choose_size,
             "lesion": outlining.jump_to_lesion,
             "predict": flow.reviewing.predict,
             "cancel": flow.jobs.cancel,
@@ -218,6 +220,8 @@ class Workspace:
 
     def _choose_tool(self, name: str) -> None:
         self.data.tool = name
+        if name in EDITING:
+            self.flow.outlining.forget_sizes()
         self.flow.outlining.tools.activate(name)
 
     def _enter_clinical(self, name: str, text: str) -> None:
@@ -228,7 +232,7 @@ class Workspace:
         if self.data.tool == LOOK:
             self.views.follow(point, except_for=view)
         elif self.data.tool == CLICK and is_press and not self.data.job:
-            in_background(self._told(self.flow.outlining.outline_at, (point,)))
+            in_background(self._told(self.flow.outlining.click_at, (point,)))
 
     def _on_moved(self, view: str) -> None:
         self.data.slices = {**self.data.slices, view: self.views.position(view)}

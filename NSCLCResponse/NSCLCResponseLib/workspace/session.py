@@ -33,7 +33,16 @@ class WorkspaceState:
 
     # outline
     tool: str = "look"
-    click_mode: str = "new"
+    click_mode: str = "new"  # "new", or "add" and "exclude" to correct
+    click_on: str = "ct"  # or "pet"
+    pet_method: str = "41%"
+    pet_use_ct: bool = True
+    models: list[str] = field(default_factory=list)
+    model: str = ""
+    outline_blocked: str = ""
+    model_blocked: str = ""
+    sizes: list[str] = field(default_factory=list)  # that the click gave, the likeliest first
+    size: int = 0
     brush_mm: int = 10
     scissors_fill: str = "erase"
     threshold_low: int = -150

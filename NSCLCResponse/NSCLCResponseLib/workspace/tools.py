@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +123,6 @@ class OutlineTools:
 
     def _change(self, edit: Callable[[Crop], np.ndarray]) -> None:
         """Replace the segment by what ``edit`` makes of it, as one step that can be undone."""
-        from trame_slicer.segmentation.segmentation_undo_command import SegmentationLabelMapUndoCommand
-
         from .whole_outline import crop_of, replace_segment
 
         segmentation = self._editor.active_segmentation
@@ -134,8 +133,17 @@ class OutlineTools:
         changed = edit(crop)
         if (changed == crop.inside).all():
             return
-        with SegmentationLabelMapUndoCommand.push_state_change(segmentation):
+        with self.step():
             replace_segment(node, segment_id, self._ct, replace(crop, inside=changed))
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """What is done to the outline meanwhile is one step that can be undone."""
+        from trame_slicer.segmentation.segmentation_undo_command import SegmentationLabelMapUndoCommand
+
+        segmentation = self._editor.active_segmentation
+        with SegmentationLabelMapUndoCommand.push_state_change(segmentation):
+            yield
         segmentation.trigger_modified()
 
     def undo(self) -> None:

@@ -1,0 +1,100 @@
+"""Parts of the browser workspace that need no browser."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from NSCLCResponseLib.core.case_files import case_in_folder, find_case
+from NSCLCResponseLib.core.review import ReviewRecord
+from NSCLCResponseLib.workspace.pacing import Paced
+
+pytest.importorskip("trame_slicer", reason="trame-slicer is not installed")
+
+
+def test_of_many_events_the_last_is_done_and_few_between() -> None:
+    done: list[int] = []
+
+    async def scroll() -> None:
+        paced = Paced(0.05)
+        for number in range(40):
+            paced("scroll", lambda number=number: done.append(number))
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(scroll())
+    assert done[-1] == 39
+    assert len(done) < 12
+    assert done == sorted(done)
+
+
+def test_the_server_is_imported_without_slicer_and_torch() -> None:
+    code = (
+        "import sys; import NSCLCResponseLib.workspace.server;"
+        " print([n for n in ('slicer', 'vtk', 'torch', 'SimpleITK', 'scipy') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_case_is_found_by_names(tmp_path: Path) -> None:
+    for name in ("CT.nrrd", "pet.nii.gz", "tumour.seg.nrrd", "notes.txt"):
+        (tmp_path / name).touch()
+    found = find_case(tmp_path, roi="GTV-1")
+    assert [p.name for p in (found.ct, found.pet, found.mask)] == ["CT.nrrd", "pet.nii.gz", "tumour.seg.nrrd"]
+    assert (found.roi, found.patient_id) == ("GTV-1", tmp_path.name)
+    (tmp_path / "CT.nrrd").unlink()
+    assert case_in_folder(tmp_path) is None
+
+
+def test_a_hand_edit_is_one_until_the_tumour_is_outlined_anew() -> None:
+    record = ReviewRecord()
+    record.outlined("one click", 10.0)
+    assert not record.is_edited_by_hand
+    record.edited("", 10.0, 9.0)
+    record.predicted("signature", 9.0)
+    assert record.is_edited_by_hand
+    record.outlined("imported", 12.0)
+    assert not record.is_edited_by_hand
+
+
+def test_whole_outline_tools_change_the_segment_as_on_the_whole_grid(
+    a_slicer_app: object, an_oblique_image: sitk.Image
+) -> None:
+    from NSCLCResponseLib.workspace import whole_outline
+    from NSCLCResponseLib.workspace.tools import OutlineTools
+    from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids, segmentation_from_mask
+    from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
+    from support.slicer_app import a_blob
+
+    mask = sitk.Or(a_blob(an_oblique_image, (2, 2, 1), (9, 8, 5)), a_blob(an_oblique_image, (11, 9, 5), (13, 11, 7)))
+    ct = volume_from_image(a_slicer_app.scene, an_oblique_image, "CT")
+    node = segmentation_from_mask(a_slicer_app.scene, mask, ct)
+    tools = OutlineTools(a_slicer_app, lambda: None)
+    tools.edit(node, ct)
+
+    def now() -> np.ndarray:
+        return sitk.GetArrayFromImage(mask_from_segment(node, segment_ids(node)[0], image_from_volume(ct)))
+
+    before = sitk.GetArrayFromImage(mask)
+    crop = whole_outline.crop_of(node, segment_ids(node)[0], ct)
+    assert crop.inside.sum() == before.sum()
+    tools.smooth(2.0)  # three voxels along x and y, one slice
+    np.testing.assert_array_equal(now(), sitk.GetArrayFromImage(sitk.Median(mask, [1, 1, 0])))
+    tools.undo()
+    np.testing.assert_array_equal(now(), before)
+    tools.keep_largest()
+    assert 0 < now().sum() < before.sum()
+    assert now()[5:, 9:, 11:].sum() == 0
+    tools.trim(-200, 300)
+    hu = sitk.GetArrayFromImage(an_oblique_image)
+    assert now().sum() == ((before > 0) & (hu >= -200) & (hu <= 300))[:5].sum()
+    tools.undo()
+    tools.undo()
+    np.testing.assert_array_equal(now(), before)
