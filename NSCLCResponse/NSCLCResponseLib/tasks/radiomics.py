@@ -129,6 +129,7 @@ def _measure_one(arguments: dict[str, Any], request: FeatureRequest, progress: P
         mask=None if by_segment else Path(arguments["mask"]),
         roi=arguments.get("roi", ""),
         patient_id=arguments.get("patient_id", ""),
+        gaps=True,
         progress=progress.part(0.0, measured / 2),
     )
     masks, problems = _segments(arguments, case) if by_segment else (None, {})

@@ -332,6 +332,30 @@ def test_the_command_writes_a_wide_table_with_pet_and_regions(a_simulated_patien
     assert "exists already" in again.sentence
 
 
+def test_voxels_that_are_no_numbers_cost_what_lies_near_them(a_thorax: sitk.Image, tmp_path: Path):
+    """NRRD keeps NaN, which ITK's NIfTI reader turns into 0."""
+    hu = sitk.GetArrayFromImage(a_thorax).astype(np.float32)
+    suv = np.random.default_rng(3).gamma(4, 1, SIZE).astype(np.float32)
+    lesion = distance_mm((80.0, 50.0, 20.0)) <= 10
+    hu[20, 50, 80] = np.nan
+    suv[20, 50, 86] = np.nan  # outside, within reach of SUVpeak's ball
+    for name, array in (("ct", hu), ("pet", suv), ("mask", lesion.astype(np.uint8))):
+        sitk.WriteImage(image_of(array), str(tmp_path / f"{name}.nrrd"))
+    settings = tmp_path / "s.yaml"
+    settings.write_text("setting: {binWidth: 25}\nfeatureClass: {shape: , firstorder: , glcm: }\n")
+    done = nsclc_response(
+        "radiomics", *(a for n in ("ct", "pet", "mask") for a in (f"--{n}", tmp_path / f"{n}.nrrd")),
+        "--settings", settings, "--pet-settings", settings, "--regions", "tumour,ring5", "--out", tmp_path / "f.csv",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "a voxel that is not a number" in done.err
+    tumour, ring = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))["rows"]
+    assert "not numbers" in tumour["failed"]["ct_original_firstorder_Mean"]
+    assert "finite" in tumour["failed"]["pet_uptake_SUVpeak"]
+    assert not any("shape" in n or n == "pet_uptake_SUVmax" for n in tumour["failed"])
+    assert not any(n.startswith("ring5_ct_original_glcm") for n in ring["failed"])
+
+
 def test_the_command_names_a_bad_settings_file(a_simulated_patient: Path, tmp_path: Path):
     settings = tmp_path / "own.yaml"
     settings.write_text("setting:\n  binWidht: 25\n")

@@ -22,6 +22,7 @@ from .volume_files import (
     VOLUME_SUFFIXES,
     compact,
     exists_or_raise,
+    gaps_filled,
     is_volume_file,
     read_volume,
     refuse_unknown_file,
@@ -33,11 +34,12 @@ from .volume_files import (
 _PLAIN_NAME = r"(ct|ct[_-]?image|image|img|volume|scan|dicom|dcm)"
 
 
-def read_ct(path: Path, series: str = "", progress: Progress = SILENT) -> LoadedImage:
+def read_ct(path: Path, series: str = "", progress: Progress = SILENT, *, gaps: bool = False) -> LoadedImage:
     """A CT in Hounsfield units.
 
     :param path: DICOM folder (or one file in it), NIfTI, NRRD or MetaImage.
     :param series: which one when the folder holds several: series number, part of its description or UID.
+    :param gaps: take an image with voxels that are not numbers, with a note; the caller deals with them.
     :returns: modality "CT", unit "HU"; 16-bit integers when all values are whole numbers, else 32-bit float.
     :raises ImageError: it cannot be read, is not a regular grid, or is not a CT in HU.
     """
@@ -49,18 +51,19 @@ def read_ct(path: Path, series: str = "", progress: Progress = SILENT) -> Loaded
         progress.report(0.1, f"Reading {path.name}")
         image = read_volume(path)
         loaded = LoadedImage(image, "CT", "HU", path, facts=_grid_facts(image))
-    require_finite(loaded.image, str(path))
-    require_hounsfield(loaded.image, str(path))
-    return replace(loaded, image=compact(loaded.image))
+    notes = _finite(loaded.image, path, ImageError, gaps=gaps)
+    require_hounsfield(gaps_filled(loaded.image, 0.0)[0] if notes else loaded.image, str(path))
+    return replace(loaded, image=compact(loaded.image), notes=(*loaded.notes, *notes))
 
 
-def read_pet(path: Path, series: str = "", progress: Progress = SILENT) -> LoadedImage:
+def read_pet(path: Path, series: str = "", progress: Progress = SILENT, *, gaps: bool = False) -> LoadedImage:
     """A PET in body-weight SUV (g/mL).
 
     DICOM is converted as :mod:`.suv` says; other formats are taken as SUVbw already.
 
     :param path: DICOM folder (or one file in it), NIfTI, NRRD or MetaImage.
     :param series: which one when the folder holds several.
+    :param gaps: as for :func:`read_ct`.
     :returns: modality "PT", unit "SUVbw", 32-bit float; ``facts["suv_branch"]`` says how SUV was computed.
     :raises ImageError: it cannot be read or is not a regular grid.
     :raises PetError: SUVbw cannot be computed, or values cannot be SUVbw.
@@ -72,12 +75,22 @@ def read_pet(path: Path, series: str = "", progress: Progress = SILENT) -> Loade
     else:
         progress.report(0.1, f"Reading {path.name}")
         image = sitk.Cast(read_volume(path), sitk.sitkFloat32)
-        require_suv(image, str(path))
+        require_suv(gaps_filled(image, 0.0)[0] if gaps else image, str(path))
         facts = {**_grid_facts(image), "suv_branch": "taken as SUVbw", "suv_max": _maximum(image)}
         note = f"The values of {path.name} were taken as SUVbw, since this format does not say their unit."
         loaded = LoadedImage(image, "PT", "SUVbw", path, facts=facts, notes=(note,))
-    require_finite(loaded.image, str(path), PetError)
-    return loaded
+    notes = _finite(loaded.image, path, PetError, gaps=gaps)
+    return replace(loaded, notes=(*loaded.notes, *notes)) if notes else loaded
+
+
+def _finite(image: sitk.Image, path: Path, error: type[NSCLCResponseError], *, gaps: bool) -> tuple[str, ...]:
+    """Refuse voxels that are not numbers, or say that there are some."""
+    if not gaps:
+        require_finite(image, str(path), error)
+        return ()
+    count = gaps_filled(image, 0.0)[1] if "float" in image.GetPixelIDTypeAsString() else 0
+    voxels = "a voxel that is not a number" if count == 1 else f"{count} voxels that are not numbers"
+    return (f"{path} has {voxels}; features near it have no value.",) if count else ()
 
 
 def read_case(  # noqa: PLR0913 one argument for each thing that a patient may have
@@ -90,17 +103,19 @@ def read_case(  # noqa: PLR0913 one argument for each thing that a patient may h
     roi: str = "",
     clinical: Mapping[str, float] | None = None,
     patient_id: str = "",
+    gaps: bool = False,
     progress: Progress = SILENT,
 ) -> Case:
     """Everything about one patient, read and checked against each other.
 
     :param patient_id: replaces the one in the DICOM files; without either, the CT's file or folder name is taken.
+    :param gaps: as for :func:`read_ct`.
     :raises NSCLCResponseError: a part cannot be used; the sentence says which and why.
     """
-    loaded_ct = read_ct(ct, series, progress.part(0.0, 0.6 if pet else 0.9))
+    loaded_ct = read_ct(ct, series, progress.part(0.0, 0.6 if pet else 0.9), gaps=gaps)
     loaded_pet, loaded_mask = None, None
     if pet is not None:
-        loaded_pet = read_pet(pet, pet_series, progress.part(0.6, 0.9))
+        loaded_pet = read_pet(pet, pet_series, progress.part(0.6, 0.9), gaps=gaps)
         notes = check_pet_matches_ct(loaded_ct, loaded_pet)
         loaded_pet = replace(loaded_pet, notes=(*loaded_pet.notes, *notes))
     if mask is not None:
@@ -147,7 +162,7 @@ def _grid_facts(image: sitk.Image) -> dict[str, Any]:
 
 
 def _maximum(image: sitk.Image) -> float:
-    return float(sitk.GetArrayViewFromImage(image).max())
+    return float(np.nanmax(sitk.GetArrayViewFromImage(image)))
 
 
 # ---------------------------------------------------------------- PET and CT

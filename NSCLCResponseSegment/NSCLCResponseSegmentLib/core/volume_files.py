@@ -168,6 +168,19 @@ def require_finite(image: sitk.Image, name: str, error: type[NSCLCResponseError]
         raise error(f"{name} has {count} voxels that are not numbers (NaN or infinite).", "Mend or export it again.")
 
 
+def gaps_filled(image: sitk.Image, value: float) -> tuple[sitk.Image, int]:
+    """The image with ``value`` where there is no number (NaN or infinite), and how many voxels that are."""
+    array = sitk.GetArrayFromImage(image)
+    gaps = ~np.isfinite(array)
+    count = int(np.count_nonzero(gaps))
+    if not count:
+        return image, 0
+    array[gaps] = value
+    filled = sitk.GetImageFromArray(array)
+    filled.CopyInformation(image)
+    return filled, count
+
+
 def require_hounsfield(image: sitk.Image, name: str) -> None:
     """Check that values can be Hounsfield units of a body: air near -1000, tissue around 0.
 

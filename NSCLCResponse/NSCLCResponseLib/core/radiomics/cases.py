@@ -43,7 +43,7 @@ class CaseSource:
             from NSCLCResponseSegmentLib.core.reading import read_case
 
             paths = {k: Path(v) if v and k in ("ct", "pet", "mask") else v for k, v in arguments.items()}
-            return read_case(**paths, patient_id=patient, progress=progress)
+            return read_case(**paths, patient_id=patient, gaps=True, progress=progress)
 
         inputs = {k: str(v) for k, v in sorted(arguments.items()) if v}
         for name in ("ct", "pet", "mask"):

@@ -88,6 +88,8 @@ def _sha1(array: np.ndarray, dtype: np.dtype | None = None) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+        return None  # JSON has no NaN
     if isinstance(value, (str, bool, int, float)) or value is None:
         return value
     if isinstance(value, (tuple, list, np.ndarray)):

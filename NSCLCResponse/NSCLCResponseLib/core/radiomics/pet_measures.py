@@ -57,7 +57,11 @@ def uptake_within(pet: sitk.Image, mask: sitk.Image) -> tuple[dict[str, float], 
     for level in FIXED_SUV:
         text = f"{level:g}".replace(".", "p")
         values[f"MTV{text}"], values[f"TLG{text}"] = _above(voxels, level, voxel_ml)
-    return {name: float(value) for name, value in values.items()}, {}
+    failed = {}
+    if not np.isfinite(peak):
+        del values["SUVpeak"]
+        failed["SUVpeak"] = "voxels near the region have no finite value"
+    return {name: float(value) for name, value in values.items()}, failed
 
 
 def _above(voxels: np.ndarray, threshold: float, voxel_ml: float) -> tuple[float, float]:

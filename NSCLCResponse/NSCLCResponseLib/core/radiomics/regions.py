@@ -13,10 +13,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.errors import SettingsError
+from NSCLCResponseSegmentLib.core.volume_files import gaps_filled
 
 RIM_MM = 3.0
 _REGION = re.compile(r"(?P<kind>tumour|core|rim|ring|burden)(?P<mm>\d+(?:\.\d+)?)?(?P<lung>lung)?")
-_BONE_HU, _CORTEX_HU = 180.0, 400.0
+_AIR_HU, _BONE_HU, _CORTEX_HU = -1000.0, 180.0, 400.0
 _LARGEST_RING_MM = 50.0
 
 
@@ -104,7 +105,7 @@ class RegionMaker:
         if self._anatomy is None:
             from NSCLCResponseSegmentLib.core.anatomy import segment_anatomy
 
-            self._anatomy = segment_anatomy(self._ct)
+            self._anatomy = segment_anatomy(gaps_filled(self._ct, _AIR_HU)[0])
         part = sitk.RegionOfInterest(self._ct, box[1], box[0])
         tissue = self._anatomy.coarse_lungs if in_lung else self._anatomy.coarse_body
         soft = sitk.Resample(sitk.Cast(tissue, sitk.sitkFloat32), part, sitk.Transform(), sitk.sitkLinear, 0.0)

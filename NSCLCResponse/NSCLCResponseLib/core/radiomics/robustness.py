@@ -179,8 +179,9 @@ def _filter(
     grey = sitk.GetArrayFromImage(prepared.image).astype(np.float64)
     field_of_noise = None
     sources = list(filtered_images(prepared, plan))
-    if how.noise > 0:
-        noise = np.random.default_rng((seed, 1)).normal(0, how.noise * noise_of(grey), (_NOISE_TILE,) * 3)
+    strength = how.noise * noise_of(grey) if how.noise > 0 else 0.0
+    if strength > 0:  # not so when the image holds voxels that are not numbers
+        noise = np.random.default_rng((seed, 1)).normal(0, strength, (_NOISE_TILE,) * 3)
         noise_image = sitk.GetImageFromArray(noise)
         noise_image.SetSpacing(prepared.image.GetSpacing())
         field_of_noise = list(filtered_images(replace(prepared, image=noise_image), plan))
