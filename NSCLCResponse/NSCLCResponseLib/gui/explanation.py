@@ -11,6 +11,8 @@ from NSCLCResponseSegmentLib.gui.tables import FittedTable
 
 from ..mrml.result_tables import contribution_chart, feature_table
 
+_PET_OPACITY = 0.3
+
 
 class ExplanationView:
     """Chart and tables of one prediction; ``ui`` are the widgets of the panel's ``.ui`` file.
@@ -20,6 +22,7 @@ class ExplanationView:
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
+        self._overlay = ("", 0.0)  # the map that is shown, and how opaque
         self._features = FittedTable(ui.featureTable, widest=84)
         self._plot = slicer.qMRMLPlotView()
         self._plot.setMRMLScene(slicer.mrmlScene)
@@ -50,9 +53,13 @@ class ExplanationView:
         """Let go of the scene's nodes."""
         self._plot.setMRMLPlotViewNode(None)
         self._features.show(None)
+        self._overlay = ("", 0.0)
 
-    def show_map(self, map_node: Any, opacity: float, *, is_wanted: bool) -> None:
-        """The network's map over the slice views; ``map_node`` is ``None`` when this prediction has none."""
+    def show_map(self, map_node: Any, opacity: float, *, is_wanted: bool, pet: Any) -> None:
+        """The network's map over the slice views, or the PET again; the views are left alone when nothing changed.
+
+        :param map_node: ``None`` when this prediction has none.
+        """
         ui = self._ui
         has_map = map_node is not None
         ui.mapCheckBox.enabled = has_map
@@ -62,5 +69,14 @@ class ExplanationView:
             if has_map
             else _("There is no map: predict first, with a signature that has a 3D-CNN.")
         )
-        if has_map and is_wanted:
+        ui.mapOpacitySlider.toolTip = (
+            _("Opacity of the map.") if has_map and is_wanted else _("Show the map of the 3D-CNN first")
+        )
+        wanted = (map_node.GetID(), opacity) if has_map and is_wanted else ("", 0.0)
+        if wanted == self._overlay:
+            return
+        before, self._overlay = self._overlay, wanted
+        if wanted[0]:
             slicer.util.setSliceViewerLayers(foreground=map_node, foregroundOpacity=opacity)
+        elif before[0]:
+            slicer.util.setSliceViewerLayers(foreground=pet, foregroundOpacity=_PET_OPACITY if pet else 0.0)

@@ -133,7 +133,9 @@ class ResponsePanel(ModulePanel):
         if created != self._explained or not created:
             self.explanation.show(result)
             self._explained = created
-        self.explanation.show_map(self._map_node(), parameters.map_opacity, is_wanted=parameters.show_map)
+        self.explanation.show_map(
+            self._map_node(), parameters.map_opacity, is_wanted=parameters.show_map, pet=parameters.pet
+        )
         self.review.show(self.session.record, parameters.reviewer)
         self.review.show_recent(self.session.recent())
 
