@@ -150,7 +150,7 @@ class TextureMatrices:
             return
         directions = self.around.directions
         count, longest = len(self.occurring), max(self.around.inside.shape)
-        self._pairs = np.zeros((count, count, len(directions)))
+        self._pairs = np.zeros((count, count, len(directions)), np.int32)  # 54 MB at 1024 levels
         self._runs = np.zeros((count, longest, len(directions)))
         self._dependence = np.zeros(len(self.levels), int)
         for number, along in enumerate(directions):
