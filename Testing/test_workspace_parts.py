@@ -13,7 +13,9 @@ import SimpleITK as sitk
 
 from NSCLCResponseLib.core.case_files import case_in_folder, find_case
 from NSCLCResponseLib.core.review import ReviewRecord
+from NSCLCResponseLib.workspace.lesion_rows import choice_of, fresh_rows
 from NSCLCResponseLib.workspace.pacing import Paced
+from NSCLCResponseSegmentLib.core.errors import SettingsError
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed")
 
@@ -51,6 +53,17 @@ def test_a_case_is_found_by_names(tmp_path: Path) -> None:
     assert (found.roi, found.patient_id) == ("GTV-1", tmp_path.name)
     (tmp_path / "CT.nrrd").unlink()
     assert case_in_folder(tmp_path) is None
+
+
+def test_lesions_of_one_name_are_one_and_those_without_a_tick_go() -> None:
+    rows = fresh_rows(4)
+    rows[0]["name"] = "Primary"
+    rows[2].update(keep=False)
+    rows[3]["name"] = "Primary "
+    choice = choice_of(rows)
+    assert [(group.labels, group.name) for group in choice.groups] == [((1, 4), "Primary"), ((2,), "Lesion 2")]
+    with pytest.raises(SettingsError, match="No lesion"):
+        choice_of([{**row, "keep": False} for row in rows])
 
 
 def test_a_hand_edit_is_one_until_the_tumour_is_outlined_anew() -> None:

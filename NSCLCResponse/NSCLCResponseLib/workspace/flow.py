@@ -79,6 +79,7 @@ class CaseFlow:
         await loop.run_in_executor(None, prepare_measuring)
         if files.mask is not None:
             await self.outlining.import_outline(files)
+        self.worker.process()  # loads its libraries while the user looks
         await self._show_lungs()
 
     async def _add_pet(self, path: Path) -> None:

@@ -10,6 +10,7 @@ from NSCLCResponseSegmentLib.core.lesions import Lesion
 from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
+from NSCLCResponseSegmentLib.mrml.lesion_segments import apply_choice
 from NSCLCResponseSegmentLib.mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.tables import shown_table
@@ -18,6 +19,7 @@ from ..core.case_files import CaseFiles
 from ..core.review import ReviewState
 from .job_runner import in_background
 from .layout import Point
+from .lesion_rows import choice_of, fresh_rows
 from .tables import rows_of
 from .tools import LOOK, OutlineTools
 
@@ -157,6 +159,25 @@ class Outlining:
             jump_to(self._flow.scene, self.lesions[row].centre_ras)
             self._flow.views.move_to(self.lesions[row].centre_ras)
 
+    def describe_lesion(self, row: int, field: str, value: Any) -> None:
+        """What the user says about a lesion: ``keep`` or ``name``."""
+        rows = [dict(lesion) for lesion in self._data.lesion_rows]
+        if 0 <= row < len(rows) and field in ("keep", "name"):
+            rows[row][field] = value
+            self._data.lesion_rows = rows
+
+    def apply_lesions(self) -> None:
+        """Keep, merge and name lesions as the user said; each becomes a segment of its own.
+
+        :raises NSCLCResponseError: the choice cannot be made.
+        """
+        flow = self._flow
+        self.forget_sizes()
+        apply_choice(flow.segmentation, flow.ct, choice_of(self._data.lesion_rows))
+        self.tools.edit(flow.segmentation, flow.ct)
+        self._data.lesion_rows = []
+        self._measure()
+
     def measure_soon(self) -> None:
         """Measure when the strokes of the brush pause."""
         if self._measure_task is not None:
@@ -179,6 +200,8 @@ class Outlining:
         table = shown_table(flow.scene, _LESION_TABLE)
         fill_lesion_table(table, self.lesions)
         data.lesions = rows_of(table)
+        if len(data.lesion_rows) != len(self.lesions):
+            data.lesion_rows = fresh_rows(len(self.lesions))
         flow.check_buttons()
 
     # ---------------------------------------------------------------- state

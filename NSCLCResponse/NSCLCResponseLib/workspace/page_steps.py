@@ -81,6 +81,16 @@ OUTLINE = (
         @click="trigger('act', ['lesion', index])">{{ value }}</button>
       <template v-else>{{ value }}</template></td></tr></tbody>
 </table>
+<details v-if="lesions.length > 1"><summary>Keep, merge, name</summary>
+  <div v-for="(row, index) in lesion_rows" :key="index" class="row">
+    <label><input type="checkbox" :checked="row.keep" :aria-label="'Keep lesion ' + (index + 1)"
+      @change="trigger('act', ['describe_lesion', index, 'keep', $event.target.checked])"/>{{ index + 1 }}</label>
+    <input type="text" :value="row.name" :aria-label="'Name of lesion ' + (index + 1)"
+      @change="trigger('act', ['describe_lesion', index, 'name', $event.target.value])"/></div>
+  <p class="soft small">Lesions of one name become one. Those without a tick are dropped.</p>
+  <button type="button" :disabled="!!outline_blocked" :title="outline_blocked || 'Change the outline accordingly'"
+    data-test="apply-lesions" @click="trigger('act', ['apply_lesions'])">Apply to the outline</button>
+</details>
 <p v-if="lesion_words" class="soft" data-test="lesion-words">{{ lesion_words }}</p>
 </section>
 """

@@ -38,7 +38,7 @@ button.link { color: #7cc0ee; text-decoration: underline; }
 :focus-visible { outline: 2px solid #ffd65a; outline-offset: 1px; }
 .buttons { display: flex; flex-wrap: wrap; gap: 6px; margin: 6px 0; }
 .row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 6px 0; }
-.row select { flex: 1; min-width: 0; }
+.row input[type=text], .row select { flex: 1; min-width: 0; }
 .choices { display: flex; flex-wrap: wrap; gap: 4px 12px; margin: 6px 0; }
 .slider, .check { display: flex; align-items: center; gap: 6px; white-space: nowrap; }
 .slider input { flex: 1; min-width: 60px; accent-color: #4ea1d3; }

@@ -78,6 +78,8 @@ class Workspace:
             "model": outlining.outline_by_model,
             "size": outlining.choose_size,
             "lesion": outlining.jump_to_lesion,
+            "describe_lesion": outlining.describe_lesion,
+            "apply_lesions": outlining.apply_lesions,
             "predict": flow.reviewing.predict,
             "cancel": flow.jobs.cancel,
             "answer": flow.answer,

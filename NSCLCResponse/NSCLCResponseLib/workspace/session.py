@@ -51,6 +51,7 @@ class WorkspaceState:
     has_outline: bool = False
     lesions: list[Row] = field(default_factory=list)
     lesion_words: str = ""
+    lesion_rows: list[Row] = field(default_factory=list)  # keep, name: what the user says about each
     can_undo: bool = False
     can_redo: bool = False
     edit_blocked: str = "Outline the tumour first"
