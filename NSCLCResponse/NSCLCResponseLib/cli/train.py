@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+
+from NSCLCResponseSegmentLib.core.jobs import run_job
+from NSCLCResponseSegmentLib.core.progress import SILENT
 
 from .arguments import absolute
 from .console import run_with_bar
@@ -60,6 +64,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--label", default="", help="sentence about the training data, shown beside every probability")
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="new folder for the signature")
     parser.add_argument("--overwrite", action="store_true", help="replace a signature that is already there")
+    parser.add_argument(
+        "--permutations", type=int, metavar="N", help="of the labels, as a control of the light models (default: 200)"
+    )
+    parser.add_argument("--no-shuffle", action="store_true", help="leave out the control with shuffled voxels")
     parser.add_argument("--keep-work", action="store_true", help="keep DIR.work with all measurements and fits")
     parser.set_defaults(run=run)
 
@@ -67,8 +75,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     names = ("cohort", "roles", "holdout", "preset", "parts", "seed", "epochs", "folds", "ct_settings")
-    more = ("pet_settings", "name", "version", "label", "out", "overwrite", "keep_work")
+    more = ("pet_settings", "name", "version", "label", "out", "overwrite", "keep_work", "permutations", "no_shuffle")
     table = ("selector", "model", "icc", "icc_min", "harmonise", "reference", "despite_errors")
-    result = run_with_bar("train", {name: getattr(args, name) for name in (*names, *more, *table)})
+    arguments = {name: getattr(args, name) for name in (*names, *more, *table)}
+    if os.environ.get("RANK", "0") != "0":  # one of several processes that torchrun started: the first one talks
+        run_job("train", arguments, SILENT)
+        return 0
+    result = run_with_bar("train", arguments)
     sys.stdout.write(result["summary"] + "\n")
     return 0

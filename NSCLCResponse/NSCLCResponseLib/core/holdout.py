@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cohort import Cohort
 from .evaluation import measure
 from .fusion import column
+from .patch import PatchSpec
 from .signature import Signature
 from .training import apply_rule, apply_rules
-from .training_data import TrainingData, patches_for
+from .training_data import TrainingData, collect, patches_for
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from NSCLCResponseSegmentLib.core.progress import Progress
 
 
 def signature_logits(signature: Signature, data: TrainingData) -> dict[str, np.ndarray]:
@@ -65,3 +70,18 @@ def judge(signature: Signature, data: TrainingData, cohort: str, seed: int = 0) 
             entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **measured})
     parts = {name: 1 / (1 + np.exp(-logits)) for name, logits in table.items()}
     return entries, {"probability": probability, **parts}
+
+
+def collect_for(
+    signature: Signature, cohort: Cohort, work: Path, progress: Progress, *, shuffled: bool = False
+) -> TrainingData:
+    """Measure a cohort as the signature's own parts want it, see :func:`training_data.collect`."""
+    settings = {p.name: signature.folder / p.settings for p in signature.feature_parts if p.settings}
+    patch = signature.network_part.patch if signature.network_part is not None else PatchSpec()
+    return collect(cohort, signature.part_names, settings, patch, work, progress, shuffled=shuffled)
+
+
+def image_probability(signature: Signature, data: TrainingData) -> np.ndarray:
+    """(patients,) probability from the images alone, whatever clinical values there are; NaN without images."""
+    table = {name: logits for name, logits in signature_logits(signature, data).items() if name != "clinical"}
+    return apply_rules(signature.rules, table)

@@ -16,6 +16,7 @@ from NSCLCResponseSegmentLib.core.atomic import staged_file
 from NSCLCResponseSegmentLib.core.errors import CohortError, NSCLCResponseError
 from NSCLCResponseSegmentLib.core.progress import Progress
 
+from . import ranks
 from .cohort import Cohort, Lesion, Patient
 from .patch import PatchSpec, cut_patch, without_pet
 
@@ -86,18 +87,24 @@ def collect(
     patch: PatchSpec,
     work: Path,
     progress: Progress,
+    *,
+    shuffled: bool = False,
 ) -> TrainingData:
     """Measure every patient whose outcome is known.
 
     :param settings: radiomics part → PyRadiomics parameter file.
     :param work: folder that keeps what was measured.
+    :param shuffled: deal the voxels inside each tumour out anew first, as a control (see :mod:`controls_shuffled`).
     :raises CohortError: nobody is left, or only one outcome occurs.
     """
     import numpy as np
 
     patients = cohort.with_outcome().patients
-    plan = _Plan(parts, _load_all(settings, parts), patch, work / "patients", cohort.roles.aggregate)
+    plan = _Plan(parts, _load_all(settings, parts), patch, work / "patients", cohort.roles.aggregate, shuffled)
     measured = []
+    for patient in patients[ranks.rank() :: ranks.world()] if ranks.world() > 1 else ():
+        _measure(patient, plan)  # each process its share; below all read what all have kept
+    ranks.wait()
     for index, patient in enumerate(patients):
         progress.report(index / max(len(patients), 1), f"Measuring {len(patients)} patients")
         measured.append(_measure(patient, plan))
@@ -136,12 +143,25 @@ class _Plan:
     patch: PatchSpec
     folder: Path
     aggregate: str
+    shuffled: bool = False
+
+    def read(self, patient: Patient, lesion: Lesion) -> Any:
+        """The lesion's images; one case, see :class:`NSCLCResponseSegmentLib.core.case.Case`."""
+        from NSCLCResponseSegmentLib.core.reading import read_case
+
+        case = read_case(ct=lesion.ct, pet=lesion.pet, mask=lesion.mask, roi=lesion.roi, patient_id=patient.name)
+        if not self.shuffled:
+            return case
+        from .controls_shuffled import shuffled_case
+
+        return shuffled_case(case, f"{patient.name}/{lesion.name}")
 
     def key(self, patient: str, lesions: list[Lesion]) -> str:
         """Changes whenever an image, a settings file or the patch changes, not when the cohort's folder is moved."""
         digest = hashlib.sha256(
             json.dumps([_RECORD, patient, self.patch.to_json(), sorted(self.parts), self.aggregate]).encode()
         )
+        digest.update(b"shuffled" if self.shuffled else b"")
         for name in sorted(self.settings):
             digest.update(self.settings[name].sha256.encode())
         for lesion in lesions:
@@ -211,11 +231,11 @@ def _measure_images(patient: Patient, lesions: list[Lesion], plan: _Plan, kept: 
 
     from .image_facts import measure_facts
 
-    case = _largest(patient, lesions)
+    case = _largest(patient, lesions, plan)
     if plan.aggregate == "largest":
         values = _image_features(case, plan)
     else:
-        cases = (_read(patient, lesion) for lesion in lesions)
+        cases = (plan.read(patient, lesion) for lesion in lesions)
         measured = [(_volume_ml(one.mask.image), _image_features(one, plan)) for one in cases]
         values = aggregate_lesions(measured, plan.aggregate)
     if "cnn" in plan.parts:
@@ -264,16 +284,10 @@ def aggregate_lesions(lesions: Sequence[tuple[float, Mapping[str, float]]], how:
     return found
 
 
-def _read(patient: Patient, lesion: Lesion) -> Any:
-    from NSCLCResponseSegmentLib.core.reading import read_case
-
-    return read_case(ct=lesion.ct, pet=lesion.pet, mask=lesion.mask, roi=lesion.roi, patient_id=patient.name)
-
-
-def _largest(patient: Patient, lesions: list[Lesion]) -> Any:
+def _largest(patient: Patient, lesions: list[Lesion], plan: _Plan) -> Any:
     best, best_volume = None, -1.0
     for lesion in lesions:
-        case = _read(patient, lesion)
+        case = plan.read(patient, lesion)
         volume = _volume_ml(case.mask.image)
         if volume > best_volume:
             best, best_volume = case, volume

@@ -31,13 +31,16 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     :returns: ``summary`` (text), ``out``, ``performance``.
     :raises NSCLCResponseError: the cohort, the roles or the folder cannot be used.
     """
+    from ..core import ranks
     from ..core.training import train
     from ..core.training_describe import Naming, build
+    from .train_report import Finished, controls, finish, write_report
 
     out = Path(arguments["out"])
     overwrite = bool(arguments.get("overwrite"))
     if out.exists() and not overwrite and (out.is_file() or any(out.iterdir())):
         raise OutputError(f"{out} already holds results.", "Choose another folder, or add --overwrite.")
+    ranks.start()
     chosen = _preset(arguments)
     work = out.with_name(f"{out.name}.work")
     settings = _settings(arguments, chosen)
@@ -46,18 +49,25 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     data = _collect(cohorts, chosen, settings, work, context.progress.part(0.02, 0.4))
     if arguments.get("icc"):
         data["train"] = _robust(data["train"], arguments, context.progress)
-    trained = train(data["train"], chosen, work, context.progress.part(0.4, 0.97))
+    trained = train(data["train"], chosen, work, context.progress.part(0.4, 0.85))
     naming = Naming(arguments.get("name") or out.name, arguments.get("version") or "1", arguments.get("label") or "")
     description, files = build(trained, cohorts["train"], chosen, naming, settings)
     description["limits"] += despite
+    ranks.leave()
+    if not ranks.is_first():
+        return {"summary": "", "out": str(out), "performance": []}
+    finished = Finished(arguments, trained, chosen, cohorts, data, settings, work)
+    found = controls(finished, context.progress.part(0.85, 0.97))
     rows = _out_of_fold_rows(trained)
     with staged_folder(out, overwrite=overwrite, token=context.token) as folder:
         context.progress.report(0.97, "Writing the signature")
         rows += _write_and_judge(folder, description, files, cohorts, data)
+        metrics, judged = finish(finished, found, description, files, folder)
+    write_report(finished, metrics, judged, out, overwrite=True, token=context.token)
     _write_rows(out.with_name(f"{out.name}.predictions.csv"), rows)
     if not arguments.get("keep_work"):
         shutil.rmtree(work, ignore_errors=True)
-    return {"summary": _summary(out, description), "out": str(out), "performance": description["performance"]}
+    return {"summary": _summary(out, description, metrics), "out": str(out), "performance": description["performance"]}
 
 
 def _preset(arguments: Mapping[str, Any]) -> Preset:
@@ -196,11 +206,14 @@ def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _summary(out: Path, description: Mapping[str, Any]) -> str:
+def _summary(out: Path, description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    from ..core.evaluation_outputs import evaluation_summary
+
     lines = [f"Signature '{description['name']}' written to {out}. {description['label']}"]
     for entry in description["performance"]:
         auc = entry["auc"]
         parts = entry.get("note") or " + ".join(entry["parts"]) + (" with PET" if entry["pet"] else "")
         interval = f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
         lines.append(f"AUC {interval}, {entry['patients']} patients, {entry['cohort']}: {parts}")
+    lines += [f"Evaluation, model card and checklists: {out}.evaluation", *evaluation_summary(metrics)]
     return "\n".join(lines)
