@@ -31,6 +31,7 @@ test:  # two processes side by side, then what measures time, alone
 bench:
 	@$(PYTHON) .ci/setup.py test
 	@$(BIN)/python Testing/bench_radiomics.py $(ARGS)
+	@$(BIN)/python Testing/bench_click.py
 
 ibsi:
 	@$(PYTHON) .ci/setup.py run

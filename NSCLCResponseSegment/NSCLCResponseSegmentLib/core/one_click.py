@@ -130,9 +130,9 @@ def _fingerprint(ct: sitk.Image) -> bytes:
 
 
 def _outlined(anatomy: Anatomy, point: Point, count: int, progress: Progress) -> list[ClickCandidate]:
-    sweep = grow(anatomy, [lps(point)], [], progress.part(0.0, 0.8))
+    sweeps = grow(anatomy, [lps(point)], [], progress.part(0.0, 0.8))
     found = []
-    for number, confidence in rank(sweep)[: min(count, MOST_CANDIDATES)]:
+    for sweep, number, confidence in rank(sweeps)[: min(count, MOST_CANDIDATES)]:
         mask = finish(anatomy.ct, sweep.around, sweep.shapes[number])
         found.append(ClickCandidate(mask, volume_ml(mask), confidence))
     progress.report(1.0, "Outlined")

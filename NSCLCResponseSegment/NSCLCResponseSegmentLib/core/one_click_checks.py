@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import SimpleITK as sitk
 
 from .errors import SegmentationError
+from .one_click_seed import CAVITY_ML, SOFT_HU
 
 if TYPE_CHECKING:
     from .anatomy import Anatomy
@@ -51,10 +52,21 @@ def require_tissue(anatomy: Anatomy, point: Point, correcting: bool = False) -> 
     median = _median_around(anatomy.ct, index)
     if anatomy.coarse_airways[coarse_index] and median < _AIR_HU:
         raise SegmentationError(f"The point {_words(point)} lies in the air of the windpipe or a bronchus.", _REMEDY)
-    if median < _AIR_HU and not correcting:
+    if median < _AIR_HU and not correcting and not _in_cavity(anatomy, coarse_index):
         raise SegmentationError(f"The point {_words(point)} lies in air-filled lung ({median:.0f} HU).", _REMEDY)
     if median > _BONE_HU:
         raise SegmentationError(f"The point {_words(point)} lies on bone ({median:.0f} HU).", _REMEDY)
+
+
+def _in_cavity(anatomy: Anatomy, index: tuple[int, int, int]) -> bool:
+    """Whether the air at a voxel of the coarse CT is a pocket that soft tissue encloses."""
+    if anatomy.coarse_ct[index] >= SOFT_HU:
+        return True  # too small for the coarse voxels
+    pieces = sitk.ConnectedComponent(anatomy.coarse_ct < SOFT_HU)
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(pieces)
+    label = pieces[index]
+    return shape.GetPhysicalSize(label) <= 1000.0 * CAVITY_ML and shape.GetNumberOfPixelsOnBorder(label) == 0
 
 
 def _words(point: Point) -> str:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from .anatomy import Anatomy
 
 _SEARCH_MM, _SEARCH_STEP_MM = 45.0, 2.0  # half the window in which the radius is found, and its voxels
-_REACH = 3.0  # radii around the point beyond which nothing changes
-_LEAST_REACH_MM = 8.0
+_REACH = 1.85  # radii around the point beyond which nothing changes
+_LEAST_REACH_MM = 5.0
 _LEAST_RADIUS_MM = 2.0
 _MOST_AIR_MM = 15.0
 _KEEP_MM = 3.0  # around points that said the opposite
 _CRUMB = 0.1  # share of the largest piece: smaller pieces that a cut leaves near the point go too
-_ADD = Growth(push=(0.6,), far_cost=0.0)
-_TAKE = Growth(push=(0.6,), far_cost=0.0, beyond_cost=0.0, odd_cost=0.0, not_soft_cost=0.0)
+_ADD = Growth(push=(0.2,), far_cost=0.0)
+_TAKE = Growth(push=(0.2,), far_cost=0.0, beyond_cost=0.0, odd_cost=0.0, not_soft_cost=0.0)
 
 
 def correct(anatomy: Anatomy, mask: sitk.Image, point: PointLps, add: bool, fixed: list[PointLps]) -> sitk.Image:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from .one_click_seed import Surroundings
+from .one_click_seed import CAVITY_ML, Surroundings
 
 TISSUE_HU = -450.0  # half-way between tumour and lung
 _REACH_MM = 2.5  # how far the tissue's edge may lie from the region's
 _CLOSE_MM = 2.5  # observers draw over notches and thin strands of this width
-_HOLE_ML = 15.0
 
 
 def finish(ct: sitk.Image, around: Surroundings, region: np.ndarray) -> sitk.Image:
@@ -94,7 +93,7 @@ def _filled(mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     if not count:
         return mask
     volumes = np.bincount(holes.ravel()) * np.prod(spacing) / 1000.0
-    return mask | (volumes < _HOLE_ML)[holes] & filled
+    return mask | (volumes < CAVITY_ML)[holes] & filled
 
 
 def _main_piece(mask: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .one_click_cut import minimal_cut
-from .one_click_seed import FREE_MM, SOFT_HU, PointLps, Surroundings, Voxel, look_around, lump
+from .one_click_seed import ASIDE, FREE_MM, SOFT_HU, PointLps, Surroundings, Voxel, look_around, lump
 from .progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -70,18 +70,30 @@ def grow(
     exclude: list[PointLps],
     progress: Progress = SILENT,
     growth: Growth | None = None,
-) -> Sweep:
-    """Regions of several sizes around the clicks."""
+) -> list[Sweep]:
+    """Regions of several sizes around the clicks: one sweep, or two where a click may belong to either of two lumps."""
     growth = growth or Growth()
-    around = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
-    lumps = [lump(around, click) for click in around.clicks]
-    largest = max(radius for _, radius in lumps)
-    if largest < _FINE_BELOW_MM:
-        step = max(1.5, largest / 5.0)
-        around = look_around(anatomy, include, exclude, 4.0 * largest + 20.0, step)
-        lumps = [lump(around, click) for click in around.clicks]
-    progress.report(0.2, "Growing from the click")
-    return _sweep(around, lumps, growth, progress.part(0.2, 1.0))
+    coarse = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
+    readings = []
+    for aside in ASIDE:
+        lumps = [lump(coarse, click, aside) for click in coarse.clicks]
+        if all(_differ(lumps, other) for other, _ in readings):
+            readings.append((lumps, aside))
+    sweeps = []
+    for number, (lumps, aside) in enumerate(readings):
+        part = progress.part(number / len(readings), (number + 1) / len(readings))
+        largest = max(radius for _, radius in lumps)
+        if largest >= _FINE_BELOW_MM:
+            sweeps.append(_sweep(coarse, lumps, growth, part))
+            continue
+        fine = look_around(anatomy, include, exclude, 4.0 * largest + 20.0, max(1.5, largest / 5.0))
+        sweeps.append(_sweep(fine, [lump(fine, click, aside) for click in fine.clicks], growth, part))
+    return sweeps
+
+
+def _differ(lumps: list[tuple[Voxel, float]], others: list[tuple[Voxel, float]]) -> bool:
+    """Whether two readings of the same clicks found other lumps."""
+    return any(a != b for (a, _), (b, _) in zip(lumps, others, strict=True))
 
 
 def _sweep(around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growth, progress: Progress) -> Sweep:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .one_click_grow import Sweep
+from .one_click_scorer import INTERCEPT, WEIGHTS
 from .one_click_seed import FREE_MM, SOFT_HU
+
+_SAME_SIZE = 0.15  # of the natural logarithm of the volume
+_USUAL_PUSH, _AWAY_FROM_USUAL = 0.5, 0.08  # where the scorer hardly tells sizes apart, the usual push decides
 
 DESCRIPTORS = (
     "push",
@@ -30,16 +34,19 @@ DESCRIPTORS = (
     "log_to_larger",
     "log_to_smaller",
     "step",
+    "log_push",
+    "log_push_squared",
 )
 
 
 def describe(sweep: Sweep) -> np.ndarray:
     """Descriptors of each candidate, smallest first: (candidates, :data:`DESCRIPTORS`)."""
     rows = np.array([_describe(sweep, number) for number in range(len(sweep.shapes))])
-    log_volume = rows[:, 1]
+    log_volume = rows[:, DESCRIPTORS.index("log_volume")]
     steps = np.diff(log_volume)
-    rows[:-1, -3], rows[1:, -2] = steps, steps
-    rows[-1, -3] = rows[0, -2] = np.median(steps) if steps.size else 0.0
+    larger, smaller = DESCRIPTORS.index("log_to_larger"), DESCRIPTORS.index("log_to_smaller")
+    rows[:-1, larger], rows[1:, smaller] = steps, steps
+    rows[-1, larger] = rows[0, smaller] = np.median(steps) if steps.size else 0.0
     return rows
 
 
@@ -91,6 +98,8 @@ def _describe(sweep: Sweep, number: int) -> list[float]:
         0.0,
         0.0,
         around.step,
+        np.log(sweep.pushes[number]),
+        np.log(sweep.pushes[number]) ** 2,
     ]
 
 
@@ -102,15 +111,36 @@ def _box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
     return tuple(spans)
 
 
-def rank(sweep: Sweep) -> list[tuple[int, float]]:
-    """Numbers of candidates of clearly different size with the Dice expected of each, the likeliest first."""
-    expected = 1.0 - np.abs(np.array(sweep.pushes) - 0.6)
-    volumes = [float(shape.sum()) for shape in sweep.shapes]
-    picked: list[int] = []
-    for number in np.argsort(-expected):
-        if volumes[number] > 0 and all(abs(np.log(volumes[number] / volumes[p])) > _SAME_SIZE for p in picked):
-            picked.append(int(number))
-    return [(number, float(np.clip(expected[number], 0.0, 1.0))) for number in picked]
+def rank(sweeps: list[Sweep]) -> list[tuple[Sweep, int, float]]:
+    """Candidates of clearly different size: sweep, number in it, and the Dice expected; the likeliest first.
+
+    The second and third are the likeliest smaller and the likeliest larger one, so that a user finds the way to either
+    side; sizes that hardly differ are one choice.
+    """
+    candidates = [(sweep, number) for sweep in sweeps for number in range(len(sweep.shapes))]
+    expected = np.concatenate([expected_dice(describe(sweep)) for sweep in sweeps])
+    pushes = np.array([sweep.pushes[number] for sweep, number in candidates])
+    order = expected - _AWAY_FROM_USUAL * np.log(pushes / _USUAL_PUSH) ** 2
+    volumes = np.log([max(1e-3, float(sweep.shapes[n].sum()) * sweep.around.voxel_ml) for sweep, n in candidates])
+    picked = [int(order.argmax())]
+    while True:
+        apart = np.abs(volumes[:, None] - volumes[picked]).min(axis=1) > _SAME_SIZE
+        if not apart.any():
+            return [(*candidates[number], float(expected[number])) for number in picked]
+        sides = np.sign(volumes - volumes[picked[0]])
+        other = apart & (sides != np.sign(volumes[picked[1]] - volumes[picked[0]])) if len(picked) == 2 else apart
+        choice = other if other.any() else apart
+        picked.append(int(np.where(choice, order, -9.0).argmax()))
 
 
-_SAME_SIZE = 0.12  # of the natural logarithm of the volume: outlines closer than this are one choice to the user
+def expected_dice(descriptors: np.ndarray) -> np.ndarray:
+    """Dice with an expert's outline to be expected of candidates, 0 to 1.
+
+    :param descriptors: (candidates, :data:`DESCRIPTORS`).
+    """
+    values = descriptors[:, [DESCRIPTORS.index(name) for name in WEIGHTS]]
+    low, high, scale, between, within = np.array(list(WEIGHTS.values())).T
+    # never further out than the tumours it was trained on: a line knows nothing of what lies beyond
+    values = np.clip(values, low, high) / scale
+    usual = values.mean(axis=0)
+    return np.clip(INTERCEPT + usual @ between + (values - usual) @ within, 0.0, 1.0)

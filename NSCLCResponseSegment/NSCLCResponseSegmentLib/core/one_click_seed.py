@@ -19,12 +19,11 @@ Voxel = tuple[int, int, int]  # z, y, x
 SOFT_HU = -350.0  # between lung and soft tissue, a little to the tissue's side for partial volume
 _BONE_HU = 220.0
 _BONE_LEAST_ML = 0.5  # a smaller dense spot is a calcification or a clip
-_POCKET_ML = 2.0  # air enclosed by soft tissue up to this size is a bronchus in the tumour …
-_CAVITY_ML = 15.0  # … and up to this size a cavity, which does not stop the search for the lump's middle
+CAVITY_ML = 40.0  # air enclosed by soft tissue up to this size is a bronchus or a cavity in the tumour
 _BLUR_MM = 3.0
 FREE_MM = 4.0  # how far beyond the expected lung field is still taken for lung: what the prediction gets wrong
 _SADDLE = 0.75  # a neighbouring lump belongs to the one clicked on when the neck between has this share of its radius
-_ASIDE = 2.5  # radii: a click this far from a lump's middle is hardly in the same tumour
+ASIDE = (1.5, 2.5)  # radii: a click this far from a lump's middle may not be, and hardly is, in the same tumour
 _ROUNDS = 8
 
 
@@ -79,7 +78,7 @@ def look_around(
         step=step,
         hu=hu,
         sheets=dark_sheets(anatomy.ct, grid),
-        soft=_with_pockets(hu > SOFT_HU, step),
+        soft=(hu > SOFT_HU) | (_pockets(hu <= SOFT_HU, step) & ~_airways(anatomy, grid)),
         bone=bone,
         depth=depth,
         clicks=tuple(inside),
@@ -121,26 +120,33 @@ def _pieces(mask: np.ndarray, keep: object, step: float) -> np.ndarray:
     return chosen[pieces]
 
 
-def _pockets(air: np.ndarray, most_ml: float, step: float) -> np.ndarray:
-    """Pieces of air up to a volume; what the crop cuts is not enclosed."""
-    pieces = _pieces(np.pad(air, 1, constant_values=True), lambda ml: ml <= most_ml, step)
+def _pockets(air: np.ndarray, step: float) -> np.ndarray:
+    """Pieces of air up to the size of a cavity; what the crop cuts is not enclosed."""
+    pieces = _pieces(np.pad(air, 1, constant_values=True), lambda ml: ml <= CAVITY_ML, step)
     return pieces[1:-1, 1:-1, 1:-1]
 
 
-def _with_pockets(soft: np.ndarray, step: float) -> np.ndarray:
-    return soft | _pockets(~soft, _POCKET_ML, step)
+def _airways(anatomy: Anatomy, grid: sitk.Image) -> np.ndarray:
+    return (
+        sitk.GetArrayFromImage(
+            sitk.Resample(anatomy.coarse_airways, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+        )
+        > 0
+    )
 
 
-def lump(around: Surroundings, click: Voxel) -> tuple[Voxel, float]:
+def lump(around: Surroundings, click: Voxel, aside: float = ASIDE[-1]) -> tuple[Voxel, float]:
     """Middle and radius in mm of the largest ball in the lump of soft tissue that a click lies in.
 
     Walks up the distance to anything that cannot be tumour, and on to a higher peak when the neck between is wide; so
     the answer hardly depends on where in the tumour the click fell.
+
+    :param aside: how many radii the middle may be away from the click.
     """
     from scipy import ndimage
 
     solid = ndimage.gaussian_filter(np.clip(around.hu, -1000, 200), min(_BLUR_MM / around.step, 1.0)) > SOFT_HU
-    solid |= _pockets(~solid, _CAVITY_ML, around.step)
+    solid |= around.soft & (around.hu <= SOFT_HU)  # cavities and bronchi
     free = solid & ~around.bone & (around.depth <= max(FREE_MM, around.click_depth + 3.0))
     for voxel in around.excluded:
         free &= ~around.ball(voxel, 3.0)
@@ -152,7 +158,7 @@ def lump(around: Surroundings, click: Voxel) -> tuple[Voxel, float]:
         pieces, _ = ndimage.label(distance >= _SADDLE * distance[peak])
         within = np.where(pieces == pieces[peak], distance, 0.0)
         higher = np.unravel_index(int(within.argmax()), within.shape)
-        if distance[higher] <= distance[peak] or _apart(higher, click) * around.step > _ASIDE * distance[higher]:
+        if distance[higher] <= distance[peak] or _apart(higher, click) * around.step > aside * distance[higher]:
             break
         peak = higher
     return tuple(int(v) for v in peak), max(float(distance[peak]), around.step)
