@@ -58,7 +58,8 @@ class ConsoleProgress:
             now = time.monotonic()
             last_text, last_time = self._last_plain
             if text != last_text or now - last_time > _PLAIN_LINE_EVERY_SECONDS:
-                sys.stderr.write(f"{value:4.0%} {text}\n")
+                left = self._time_left(value)
+                sys.stderr.write(f"{value:4.0%} {text}{', ' + left if left else ''}\n")
                 self._last_plain = (text, now)
             return
         done = round(value * _BAR_WIDTH)

@@ -21,12 +21,15 @@ class NetworkSpec:
     :param in_channels: channels of the patch; the last one is the mask.
     :param features: channels after each stage; every stage halves the grid first, which keeps a CPU fast enough.
     :param dropout: probability after each convolution. :param head_dropout: and before the last layer.
+    :param kind: ``pooled`` (what the maps are like inside the tumour, then one linear layer) or ``plain`` (maps pooled
+        to 2×2×2, then two fully connected layers).
     """
 
     in_channels: int
     features: tuple[int, ...] = (16, 32)
     dropout: float = 0.1
     head_dropout: float = 0.3
+    kind: str = "pooled"
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dictionary, as ``signature.json`` holds it."""
@@ -43,8 +46,10 @@ def build_network(spec: NetworkSpec) -> torch.nn.Module:
 
     Stages of two 3×3×3 convolutions with batch normalisation (which, unlike instance normalisation, keeps the level of
     HU and SUV), PReLU and dropout. The patch itself and the maps of each stage are pooled inside the tumour
-    (:func:`_pool`), and one linear layer reads all of that.
+    (:func:`_pool`), and one linear layer reads all of that. Of the ``plain`` kind see :func:`_build_plain`.
     """
+    if spec.kind == "plain":
+        return _build_plain(spec)
     import torch
     from monai.networks.blocks import Convolution
 
@@ -81,6 +86,41 @@ def build_network(spec: NetworkSpec) -> torch.nn.Module:
     return PooledCNN()
 
 
+def _build_plain(spec: NetworkSpec) -> torch.nn.Module:
+    """The textbook network: 3×3×3 convolution, batch normalisation, ReLU, dropout and 2×2×2 maximum per stage, then
+    two fully connected layers with dropout between."""
+    import torch
+    from monai.networks.blocks import Convolution
+
+    class PlainCNN(torch.nn.Module):
+        """``stages`` is what class activation maps hook into: their output keeps the patch's axes."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            stages, channels = [], spec.in_channels
+            for width in spec.features:
+                block = Convolution(3, channels, width, norm="batch", act="relu", dropout=spec.dropout)
+                stages.append(torch.nn.Sequential(block, torch.nn.MaxPool3d(2)))
+                channels = width
+            self.stages = torch.nn.ModuleList(stages)
+            self.head = torch.nn.Sequential(
+                torch.nn.Linear(8 * channels, _PLAIN_HIDDEN),
+                torch.nn.ReLU(),
+                torch.nn.Dropout(spec.head_dropout),
+                torch.nn.Linear(_PLAIN_HIDDEN, 1),
+            )
+
+        def forward(self, patch: torch.Tensor) -> torch.Tensor:
+            maps = patch
+            for stage in self.stages:
+                maps = stage(maps)
+            pooled = torch.nn.functional.adaptive_avg_pool3d(maps, 2).flatten(1)
+            return self.head(pooled).squeeze(1)
+
+    return PlainCNN()
+
+
+_PLAIN_HIDDEN = 64
 _POOLED_PER_MAP = 5  # mean, standard deviation, and one moment along each axis
 
 
@@ -112,6 +152,11 @@ def _pool(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 def count_parameters(spec: NetworkSpec) -> int:
     """Parameters and running statistics that :func:`build_network` would allocate, without allocating them."""
     total, channels = 0, spec.in_channels
+    if spec.kind == "plain":
+        for width in spec.features:
+            total += 27 * width * channels + 5 * width + 1
+            channels = width
+        return total + (8 * channels + 2) * _PLAIN_HIDDEN + 1
     for width in spec.features:
         total += 27 * width * (channels + width) + 2 * (6 * width + 2)
         channels = width

@@ -149,7 +149,9 @@ class _Checker:
         self._lines = text.splitlines()
 
     def fail(self, key: str, problem: str, remedy: str) -> SettingsError:
-        line = next((i for i, row in enumerate(self._lines, 1) if row.strip().startswith(f"{key}:")), None)
+        rows = list(enumerate(self._lines, 1))
+        line = next((i for i, row in rows if row.strip().startswith(f"{key}:")), None)
+        line = line or next((i for i, row in rows if f"{key}:" in row), None)
         where = f"{self._path}, line {line}" if line else str(self._path)
         return SettingsError(f"{where}: {problem}.", remedy)
 

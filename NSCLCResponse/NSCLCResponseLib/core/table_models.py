@@ -66,7 +66,7 @@ def grid(model: str, strengths: tuple[float, ...], *, survival: bool) -> list[di
     """
     known = SURVIVAL_MODELS if survival else MODELS
     if model not in known:
-        kind = "a time to event" if survival else "a response"
+        kind = "a time to an event" if survival else "a response"
         raise SettingsError(f"There is no model '{model}' for {kind}.", f"Choose one of {', '.join(known)}.")
     choices: dict[str, list[dict[str, float]]] = {
         "logistic": [{"C": c} for c in strengths],

@@ -113,8 +113,9 @@ def _fit_all(fitter: Fitter, sets: Sequence[LeftOut], progress: Progress) -> dic
     total, done = sum(weights.values()) * len(sets), 0.0
     fits = {}
     for part in parts:
-        for left_out in sets:
+        for number, left_out in enumerate(sets, start=1):
             step = progress.part(done / total, (done + weights[part]) / total)
+            step.report(0.0, f"Fitting {part.replace('_', ' ')}, {number} of {len(sets)}")
             fits[part, left_out] = fitter.fit(part, left_out, step)
             done += weights[part]
     return fits

@@ -17,8 +17,7 @@ from .safe_files import save_arrays
 from .signature_io import SIGNATURE_SCHEMA
 from .training import Trained
 from .training_data import IMAGE_PARTS
-from .training_network import PREPROCESSING as NETWORK_PREPROCESSING
-from .training_network import network_spec
+from .training_network import network_preprocessing, network_spec
 from .training_reference import reference_arrays
 from .training_tables import feature_unit, training_statistics
 
@@ -77,7 +76,10 @@ def _part(
         files["cnn.safetensors"] = fit.model_bytes
         spec = network_spec(preset.patch, preset.network)
         shape = {"patch": preset.patch.to_json(), "network": spec.to_json()}
-        about = {"preprocessing": NETWORK_PREPROCESSING, "chosen": fit.chosen}
+        about = {
+            "preprocessing": network_preprocessing(preset.network, survival=trained.data.is_survival),
+            "chosen": fit.chosen,
+        }
         return {"name": name, "kind": "cnn", "weights": "cnn.safetensors", **shape, **about}
     files[f"{name}.skops"] = fit.model_bytes
     names, values = trained.data.features[name]

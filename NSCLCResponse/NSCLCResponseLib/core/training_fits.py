@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from NSCLCResponseSegmentLib.core.atomic import staged_file
 from NSCLCResponseSegmentLib.core.progress import Progress
 
+from . import ranks
 from .clinical_fit import fit_clinical, is_plain
 from .fusion import column
 from .harmonise import ComBat, fit_combat
@@ -25,7 +26,7 @@ from .network import network_from_bytes, weights_to_bytes
 from .presets import Preset
 from .safe_files import load_pipeline, save_pipeline
 from .training_data import TrainingData, patches_for
-from .training_network import network_logits, network_spec, train_network
+from .training_network import Labels, network_logits, network_spec, train_network
 from .training_tables import fit_survival_table, fit_table
 
 if TYPE_CHECKING:
@@ -106,12 +107,15 @@ class Fitter:
             digest.update(json.dumps(self._data.centers).encode())
         return f"{part}-{digest.hexdigest()[:20]}"
 
-    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
+    def _kept(self, name: str, make: Callable[[], bytes], *, together: bool = False) -> bytes:
+        """The file's content, made now unless an earlier run did; by all processes ``together`` or by the first."""
         path = self._work / name
-        if not path.is_file():
-            data = make()
-            with staged_file(path) as aside:
-                aside.write_bytes(data)
+        if ranks.from_first(float(not path.is_file())):
+            data = make() if ranks.is_first() or together else b""
+            if ranks.is_first():
+                with staged_file(path) as aside:
+                    aside.write_bytes(data)
+            ranks.wait()
         return path.read_bytes()
 
     def _fit_table(self, part: str, rows: np.ndarray, seed: int, key: str, progress: Progress) -> Fit:
@@ -125,12 +129,12 @@ class Fitter:
             chosen_path.write_text(json.dumps(chosen), encoding="utf-8")
             return save_pipeline(pipeline)
 
-        progress.report(0.0, f"Fitting {part}")
         data = self._kept(f"{key}.skops", make)
         pipeline = load_pipeline(data, part)
         logits = np.full(len(x), np.nan)
         here = self._data.available(part)
         logits[here] = pipeline.decision_function(x[here])
+        progress.report(1.0, f"Fitted {part.replace('_', ' ')}")
         return Fit(pipeline, data, {part: logits}, json.loads(chosen_path.read_text(encoding="utf-8")), combat)
 
     def _fitted_table(self, part: str, x: np.ndarray, rows: np.ndarray, seed: int) -> tuple[Any, dict[str, Any]]:
@@ -155,18 +159,23 @@ class Fitter:
         import numpy as np
 
         fit, patch, data = self._preset.network, self._preset.patch, self._data
-        checkpoint = self._work / f"{key}.checkpoint"
+        checkpoint, chosen_path = self._work / f"{key}.checkpoint", self._work / f"{key}.json"
 
         def on_epoch(epoch: int) -> None:
             progress.report(epoch / fit.epochs, f"Training the 3D-CNN: epoch {epoch} of {fit.epochs}")
 
         def make() -> bytes:
             chosen = np.flatnonzero(rows)
-            network = train_network(data.patches[chosen], data.outcome[chosen], patch, fit, seed, checkpoint, on_epoch)
+            labels = Labels(data.outcome[chosen])
+            if data.is_survival:
+                labels = Labels(data.outcome[chosen], data.time[chosen], data.event[chosen])
+            network = train_network(data.patches[chosen], labels, patch, fit, seed, checkpoint, on_epoch)
+            if ranks.is_first():
+                chosen_path.write_text(json.dumps({"epochs": network.epochs}), encoding="utf-8")
             return weights_to_bytes(network)
 
         on_epoch(0)
-        weights = self._kept(f"{key}.safetensors", make)
+        weights = self._kept(f"{key}.safetensors", make, together=True)
         checkpoint.unlink(missing_ok=True)
         network = network_from_bytes(network_spec(patch, fit), weights, part)
         logits = {}
@@ -175,4 +184,4 @@ class Fitter:
             values[here] = network_logits(network, patches_for(data, patch, pet=pet)[here])
             if here.any():
                 logits[column(part, pet=pet)] = values
-        return Fit(network, weights, logits, {"epochs": fit.epochs})
+        return Fit(network, weights, logits, json.loads(chosen_path.read_text(encoding="utf-8")))
