@@ -10,6 +10,8 @@ from NSCLCResponseSegmentLib.core.errors import ClinicalError
 from .arguments import absolute, add_case_arguments, add_click_arguments, add_out_folder
 from .console import run_with_bar
 
+_MOST_CONTOURS = 200
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare the command."""
@@ -23,8 +25,41 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--patient-id", default="", help="identifier for the results (default: the one in the DICOM files)"
     )
+    parser.add_argument(
+        "--what-if",
+        action="append",
+        default=[],
+        metavar="CHANGE",
+        help="also say what would change, e.g. pdl1_tps_percent=10, no-pet, erode=2, dilate=2; may be repeated",
+    )
+    parser.add_argument(
+        "--contours",
+        type=_contours,
+        metavar="N",
+        help="redraw the outline N times for the range (default: 20; 0 is off)",
+    )
+    parser.add_argument("--level", type=_level, metavar="SHARE", help="level of the conformal set (default: 0.8)")
     add_out_folder(parser)
     parser.set_defaults(run=run)
+
+
+def _contours(text: str) -> int:
+    """0 to 200."""
+    number = int(text) if text.isdigit() else -1
+    if not 0 <= number <= _MOST_CONTOURS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to {_MOST_CONTOURS}")
+    return number
+
+
+def _level(text: str) -> float:
+    """0.5 to 0.99."""
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 0.5 <= level <= 0.99:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share from 0.5 to 0.99")
+    return level
 
 
 def parse_clinical(pairs: list[str]) -> dict[str, str]:
@@ -57,6 +92,9 @@ def run(args: argparse.Namespace) -> int:
         "clinical": parse_clinical(args.clinical),
         "signature": args.signature,
         "patient_id": args.patient_id,
+        "what_if": args.what_if,
+        "redraws": args.contours,
+        "level": args.level,
         "out": args.out,
         "overwrite": args.overwrite,
     }

@@ -65,25 +65,20 @@ def contrast_phase(blood_hu: float) -> str:
     return PHASES[int(np.searchsorted(_PHASE_LIMITS_HU, blood_hu, side="right"))]
 
 
-def measure_facts(ct: sitk.Image, mask: sitk.Image, anatomy: Anatomy | None = None) -> ImageFacts:
+def measure_facts(
+    ct: sitk.Image, mask: sitk.Image, anatomy: Anatomy | None = None, blood_hu: float | None = None
+) -> ImageFacts:
     """Facts of one case.
 
     :param ct: HU. :param mask: on the CT's grid, not 0 inside, not empty.
     :param anatomy: of this CT, if it is known already; half a second without it.
+    :param blood_hu: the level of blood, if it is known already.
     """
-    from NSCLCResponseSegmentLib.core.anatomy import segment_anatomy
-    from NSCLCResponseSegmentLib.core.errors import ImageError
-
     x, y, z = ct.GetSpacing()
     inside = sitk.GetArrayViewFromImage(mask) != 0
     grey = sitk.GetArrayViewFromImage(ct)
     values = grey[inside]
     low, high = np.percentile(values, (5, 95))
-    if anatomy is None:
-        try:
-            anatomy = segment_anatomy(ct)
-        except ImageError:  # no body in it, as on a crop
-            anatomy = None
     return ImageFacts(
         slice_mm=float(z),
         pixel_mm=float(max(x, y)),
@@ -91,8 +86,19 @@ def measure_facts(ct: sitk.Image, mask: sitk.Image, anatomy: Anatomy | None = No
         volume_ml=float(len(values) * x * y * z / 1000),
         low_hu=float(low),
         high_hu=float(high),
-        blood_hu=float("nan") if anatomy is None else blood_level(anatomy.coarse_ct, anatomy.coarse_lungs),
+        blood_hu=_blood_hu(ct, anatomy) if blood_hu is None else blood_hu,
     )
+
+
+def _blood_hu(ct: sitk.Image, anatomy: Anatomy | None) -> float:
+    from NSCLCResponseSegmentLib.core.anatomy import segment_anatomy
+    from NSCLCResponseSegmentLib.core.errors import ImageError
+
+    try:
+        anatomy = anatomy or segment_anatomy(ct)
+    except ImageError:  # no body in it, as on a crop
+        return float("nan")
+    return blood_level(anatomy.coarse_ct, anatomy.coarse_lungs)
 
 
 def _around(grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.case import Case
-from NSCLCResponseSegmentLib.core.errors import MaskError, SignatureError
+from NSCLCResponseSegmentLib.core.errors import SignatureError
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
+from .conformal import conformal_set, scores_of_rule
 from .fusion import FusionRule, choose_rule, column
-from .patch import cut_patch, fraction_outside, without_pet
-from .prediction import FeatureContribution, PartContribution, Prediction
-from .signature import FeaturePart, NetworkPart, Signature
+from .measure_parts import Findings, measure_parts
+from .patch import without_pet
+from .predict_settings import Explain
+from .prediction import FeatureContribution, PartContribution, Prediction, Redraw
+from .signature import Signature
 
-_MOST_MISSING = 0.2  # a radiomics part with a larger share of failed features is not used
-_OUTSIDE_WORTH_SAYING = 0.02
+if TYPE_CHECKING:
+    from NSCLCResponseSegmentLib.core.anatomy import Anatomy
+
+    from .explain_map import NetworkMap
+    from .image_facts import ImageFacts
 
 
 @dataclass(frozen=True)
@@ -27,125 +34,117 @@ class PredictionOutcome:
     :param features: all extracted features by name.
     :param failed_features: name → reason.
     :param timings: step → seconds.
+    :param findings: logits by column and what else the steps collected; what-ifs start from it.
+    :param network_map: where the 3D-CNN looked, if it was used and asked for.
+    :param facts: about the images; ``None`` where the signature needs no outline.
     """
 
     prediction: Prediction
     features: dict[str, float]
     failed_features: dict[str, str]
     timings: dict[str, float]
+    findings: Findings = field(default_factory=Findings)
+    network_map: NetworkMap | None = None
+    facts: ImageFacts | None = None
 
 
-@dataclass
-class _Findings:
-    """What the steps collect."""
-
-    values: dict[str, float] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    logits: dict[str, float] = field(default_factory=dict)
-    unused: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    timings: dict[str, float] = field(default_factory=dict)
-
-
-def predict_case(case: Case, signature: Signature, progress: Progress = SILENT) -> PredictionOutcome:
+def predict_case(
+    case: Case,
+    signature: Signature,
+    progress: Progress = SILENT,
+    explain: Explain | None = None,
+    anatomy: Anatomy | None = None,
+) -> PredictionOutcome:
     """Measure the tumour and say how likely a response is.
 
     A PET or clinical values that are missing do not stop it: the fusion has a rule for each set of parts.
 
     :param case: with a mask; ``case.clinical`` as :func:`clinical.parse_values` gives it.
+    :param explain: also range over redrawn contours and the network's map; neither without it.
+    :param anatomy: of the CT, if it is known already.
     :raises MaskError: there is no mask, or it is empty.
     :raises SignatureError: no part of the signature can be used for this patient.
     """
-    _require_mask(case, signature)
-    found = _Findings()
-    shares = len(signature.feature_parts) + 2
-    for index, part in enumerate(signature.feature_parts):
-        step = progress.part(index / shares, (index + 1) / shares)
-        began = time.monotonic()
-        if part.kind == "radiomics":
-            _radiomics(part, case, signature, found, step)
-        elif part.kind == "clinical":
-            _clinical(part, case.clinical, found)
-        else:
-            found.unused[part.name] = "its features come with a table, not from images"
-        found.timings[part.name] = time.monotonic() - began
-    if signature.network_part is not None:
-        progress.report((shares - 2) / shares, "Running the 3D-CNN")
-        began = time.monotonic()
-        _network(signature.network_part, case, found)
-        found.timings["cnn"] = time.monotonic() - began
-    progress.report((shares - 1) / shares, "Putting the parts together")
-    prediction = combine(signature, found.logits, {**found.values, **case.clinical}, found.unused, found.warnings)
-    return PredictionOutcome(prediction, found.values, found.failed, found.timings)
+    found = measure_parts(case, signature, progress.part(0.0, 0.4))
+    progress.report(0.4, "Putting the parts together")
+    values = {**found.values, **case.clinical}
+    level = explain.level if explain is not None else Explain.level
+    prediction = combine(signature, found.logits, values, found.unused, found.warnings, level)
+    facts, doubts = _timed(found, "doubts", lambda: _doubts(case, signature, found, prediction, anatomy))
+    prediction = replace(prediction, doubts=doubts, out_of_distribution=tuple(doubt.text for doubt in doubts))
+    network_map = None
+    if explain is not None and explain.network_map and found.patch is not None:
+        progress.report(0.5, "Finding out where the 3D-CNN looks")
+        network_map = _timed(found, "map", lambda: _network_map(case, signature, found, prediction))
+    if explain is not None and explain.redraws:
+        step = progress.part(0.55, 1.0)
+        prediction = _timed(found, "range", lambda: _with_range(case, signature, found, prediction, explain, step))
+    return PredictionOutcome(prediction, found.values, found.failed, found.timings, found, network_map, facts)
 
 
-def _require_mask(case: Case, signature: Signature) -> None:
-    if signature.description["inputs"]["mask"] == "unused":
-        return
-    if case.mask is None:
-        raise MaskError("The tumour's outline is missing.", "Outline the tumour first.")
-    import SimpleITK as sitk
-
-    statistics = sitk.StatisticsImageFilter()
-    statistics.Execute(case.mask.image)
-    if statistics.GetMaximum() <= 0:
-        raise MaskError("The tumour's outline is empty.", "Outline the tumour first.")
+def _timed(found: Findings, name: str, make: Any) -> Any:
+    began = time.monotonic()
+    made = make()
+    found.timings[name] = time.monotonic() - began
+    return made
 
 
-def _radiomics(part: FeaturePart, case: Case, signature: Signature, found: _Findings, progress: Progress) -> None:
-    from .radiomics import extract_features, load_settings
-
-    loaded = case.ct if part.image == "ct" else case.pet
-    if loaded is None:
-        found.unused[part.name] = f"no {part.image.upper()}"
-        return
-    settings = load_settings(signature.folder / part.settings)
-    try:
-        result = extract_features(loaded.image, case.mask.image, settings, prefix=part.image, progress=progress)
-    except (MaskError, ValueError) as error:  # PyRadiomics refuses regions that are too small with ValueError
-        found.unused[part.name] = str(getattr(error, "message", error)).rstrip(".")
-        return
-    found.warnings += result.warnings
-    found.values.update({name: float(value) for name, value in result.values.items()})
-    found.failed.update(result.failed)
-    missing = part.missing(found.values)
-    if len(missing) > _MOST_MISSING * len(part.features):
-        reason = result.failed.get(missing[0], "not computed")
-        found.unused[part.name] = f"{len(missing)} of {len(part.features)} features failed: {reason}"
-        return
-    found.logits[part.name] = part.logit(found.values)
+def _used(prediction: Prediction) -> list[str]:
+    return [part.name for part in prediction.parts if part.used]
 
 
-def _clinical(part: FeaturePart, clinical: Mapping[str, float], found: _Findings) -> None:
-    missing = part.missing(clinical)
-    if len(missing) == len(part.features):
-        found.unused[part.name] = "no clinical values given"
-        return
-    if missing:
-        found.warnings.append(
-            f"{', '.join(missing)} not given; the median of the training cohort stands in for it."
-            if len(missing) == 1
-            else f"{', '.join(missing)} not given; the medians of the training cohort stand in for them."
-        )
-    found.logits[part.name] = part.logit(clinical)
+def _doubts(
+    case: Case, signature: Signature, found: Findings, prediction: Prediction, anatomy: Anatomy | None
+) -> tuple[ImageFacts | None, tuple[Any, ...]]:
+    from .image_facts import measure_facts
+    from .out_of_distribution import judge
+    from .training_reference import pooled_features
+
+    facts = None
+    if signature.description["inputs"]["mask"] != "unused":
+        facts = measure_facts(case.ct.image, case.mask.image, anatomy)
+    pooled = None
+    network = signature.network_part
+    if network is not None and found.patch is not None and hasattr(network.network, "head"):
+        pooled = pooled_features(network.network, without_pet(found.patch, network.patch)[None])[0]
+    values = {**found.values, **case.clinical}
+    return facts, judge(signature, facts, values, _used(prediction), pooled)
 
 
-def _network(part: NetworkPart, case: Case, found: _Findings) -> None:
+def _network_map(case: Case, signature: Signature, found: Findings, prediction: Prediction) -> NetworkMap | None:
+    from .explain_map import explain_patch
+
+    network = signature.network_part
+    if network is None or network.name not in _used(prediction):
+        return None
+    rule = choose_rule(signature.rules, set(found.logits))
+    patch = found.patch if rule.pet else without_pet(found.patch, network.patch)
+    return explain_patch(network, patch, case.mask.image)
+
+
+def _with_range(
+    case: Case, signature: Signature, found: Findings, prediction: Prediction, explain: Explain, progress: Progress
+) -> Prediction:
+    """The prediction with its range over redrawn contours; as it is where no image part is used."""
     import numpy as np
 
-    mask = case.mask.image
-    pet = case.pet.image if case.pet is not None else None
-    patch = cut_patch(case.ct.image, pet, mask, part.patch)
-    outside = fraction_outside(mask, part.patch)
-    if outside > _OUTSIDE_WORTH_SAYING:
-        found.warnings.append(
-            f"{outside:.0%} of the tumour lies outside the {part.patch.field_mm:.0f} mm cube that the 3D-CNN sees."
-        )
-    patches = np.stack([without_pet(patch, part.patch), patch] if pet is not None else [patch])
-    logits = part.logits(patches)
-    found.logits[column(part.name, pet=False)] = float(logits[0])
-    if pet is not None:
-        found.logits[column(part.name, pet=True)] = float(logits[1])
+    from .contour_range import redraw_contours, redrawn_logits
+
+    rule = choose_rule(signature.rules, set(found.logits))
+    if set(rule.parts) <= {"clinical", "radiomics_table"}:
+        return prediction
+    contours = redraw_contours(case.mask.image, explain.redraws, explain.seed)
+    if not contours.masks:
+        return prediction
+    drawn = redrawn_logits(case, signature, rule.columns, contours, progress)
+    logits = {name: drawn.get(name, np.full(len(contours.masks), found.logits[name])) for name in rule.columns}
+    fused = np.asarray(rule.logit(logits), dtype=float)
+    known = [sigmoid(float(value)) for value in fused[np.isfinite(fused)]]
+    if not known:
+        return prediction
+    everything = [*known, prediction.probability]
+    redraw = Redraw(len(known), round(contours.dice, 4), tuple(round(p, 6) for p in known))
+    return replace(prediction, probability_range=(min(everything), max(everything)), redraw=redraw)
 
 
 def combine(
@@ -154,11 +153,13 @@ def combine(
     values: Mapping[str, float],
     unused: Mapping[str, str] | None = None,
     warnings: list[str] | None = None,
+    level: float = Explain.level,
 ) -> Prediction:
     """The prediction from the logits by column (see :func:`fusion.column`) and the features behind them.
 
     :param values: feature and clinical values by name, for the contributions.
     :param unused: part → why it has no logit.
+    :param level: of the conformal set.
     :raises SignatureError: no rule fits what there is.
     """
     rule = choose_rule(signature.rules, set(logits))
@@ -168,38 +169,68 @@ def combine(
             f"The signature '{signature.name}' can use nothing of this patient ({reasons or 'nothing given'}).",
             "Give the images or values that it was trained on.",
         )
+    probability = sigmoid(rule.logit(logits))
+    scores = scores_of_rule(signature.reference, signature.rules.index(rule))
+    bases, features = _explained(signature, rule, values)
     return Prediction(
-        probability=sigmoid(rule.logit(logits)),
+        probability=probability,
         endpoint=signature.endpoint,
         signature_name=signature.name,
         signature_sha256=signature.sha256,
         label=signature.label,
         threshold=signature.threshold,
-        parts=_part_contributions(signature, rule, logits, unused or {}),
-        features=tuple(_feature_contributions(signature, rule, values)),
+        parts=_part_contributions(signature, rule, logits, unused or {}, bases),
+        features=tuple(features),
         warnings=tuple(warnings or ()),
+        conformal_set=conformal_set(probability, scores, level) if scores is not None else None,
+        conformal_level=level if scores is not None else None,
+        base_logit=rule.base,
+        training_rate=_training_rate(signature),
     )
 
 
+def _training_rate(signature: Signature) -> float | None:
+    training = signature.description.get("training") or {}
+    patients, events = training.get("patients"), training.get("events")
+    return events / patients if patients and events is not None else None
+
+
+def _explained(
+    signature: Signature, rule: FusionRule, values: Mapping[str, float]
+) -> tuple[dict[str, float], list[FeatureContribution]]:
+    """Base logit of each feature part that the rule uses, and all their features' shares."""
+    from .explain_features import explain_part
+
+    bases, features = {}, []
+    for part in signature.feature_parts:
+        if part.name in rule.parts:
+            shares = explain_part(part, values)
+            bases[part.name] = shares.base
+            features += shares.features
+    return bases, features
+
+
 def _part_contributions(
-    signature: Signature, rule: FusionRule, logits: Mapping[str, float], unused: Mapping[str, str]
+    signature: Signature,
+    rule: FusionRule,
+    logits: Mapping[str, float],
+    unused: Mapping[str, str],
+    bases: Mapping[str, float],
 ) -> tuple[PartContribution, ...]:
     contributions = rule.contributions(logits)
+    weights = dict(zip(rule.parts, rule.weights, strict=True))
     parts = []
     for name in signature.part_names:
         if name in contributions:
             logit = logits[column(name, pet=rule.pet)]
-            parts.append(PartContribution(name, True, sigmoid(logit), contributions[name]))
+            weight = rule.slope * weights[name]
+            parts.append(
+                PartContribution(name, True, sigmoid(logit), contributions[name], base=bases.get(name), weight=weight)
+            )
         else:
             reason = unused.get(name, "too few training patients had this set of parts")
             parts.append(PartContribution(name, False, reason=reason))
     return tuple(parts)
-
-
-def _feature_contributions(
-    signature: Signature, rule: FusionRule, values: Mapping[str, float]
-) -> list[FeatureContribution]:
-    return [c for part in signature.feature_parts if part.name in rule.parts for c in part.contributions(values)]
 
 
 def sigmoid(logit: float) -> float:

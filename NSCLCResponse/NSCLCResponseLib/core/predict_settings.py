@@ -15,3 +15,19 @@ class PredictSettings:
 
     signature: str = ""
     clinical: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explain:
+    """How thoroughly a prediction is judged and explained.
+
+    :param redraws: how often the contour is redrawn for the range; 0 is off.
+    :param seed: of the redrawn contours.
+    :param level: at which the conformal set holds the truth, 0 to 1.
+    :param network_map: whether to make the 3D-CNN's map.
+    """
+
+    redraws: int = 20
+    seed: int = 0
+    level: float = 0.8
+    network_map: bool = True

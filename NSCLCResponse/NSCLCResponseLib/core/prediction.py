@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+WARN, REFUSE = "warn", "refuse"
+
 
 @dataclass(frozen=True)
 class PartContribution:
@@ -13,6 +15,8 @@ class PartContribution:
 
     ``probability`` is the part's own; ``contribution`` is what it added to the fused logit relative to the training
     cohort's mean. Both are ``None`` for a part that could not be used, and ``reason`` says why.
+    ``base`` is the part's own logit for the training cohort's reference patient: with the contributions of the part's
+    features it sums to the part's logit. ``weight`` turns the part's logit into the fused one.
     """
 
     name: str
@@ -20,11 +24,13 @@ class PartContribution:
     probability: float | None = None
     contribution: float | None = None
     reason: str = ""
+    base: float | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
 class FeatureContribution:
-    """One feature's share in its part's logit, relative to the training cohort's mean."""
+    """One feature's share in its part's logit (a Shapley value), relative to the training cohort's reference."""
 
     part: str
     name: str
@@ -32,6 +38,29 @@ class FeatureContribution:
     unit: str
     percentile: float | None  # of the training cohort, 0 to 100
     contribution: float
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One way in which a patient differs from those in training.
+
+    :param part: of the signature, or ``images`` for what concerns all that is measured on them.
+    :param text: the reason in words, e.g. "5 mm slices; trained on 3 mm".
+    :param effect: ``warn`` (shown, as not reliable) or ``refuse`` (no verdict is given).
+    """
+
+    part: str
+    text: str
+    effect: str = WARN
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """How the range was measured: contours redrawn, their mean overlap (Dice) with the given one, and each result."""
+
+    count: int
+    dice: float
+    probabilities: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -49,14 +78,21 @@ class Prediction:
     threshold: float
     parts: tuple[PartContribution, ...] = ()
     features: tuple[FeatureContribution, ...] = ()
-    probability_range: tuple[float, float] | None = None  # over redrawn contours
+    probability_range: tuple[float, float] | None = None  # over redrawn contours and the given one
     conformal_set: tuple[str, ...] | None = None
-    out_of_distribution: tuple[str, ...] = ()  # reasons in words
+    out_of_distribution: tuple[str, ...] = ()  # reasons in words, the texts of ``doubts``
     warnings: tuple[str, ...] = ()
+    conformal_level: float | None = None
+    doubts: tuple[Doubt, ...] = ()
+    redraw: Redraw | None = None
+    base_logit: float | None = None  # of a patient whose parts all say what they say on average in training
+    training_rate: float | None = None  # share of responders in the training cohort
 
     @property
     def verdict(self) -> str:
         """``responder``, ``non-responder`` or ``cannot say``."""
+        if any(doubt.effect == REFUSE for doubt in self.doubts):
+            return "cannot say"
         if self.conformal_set is not None:
             return self.conformal_set[0] if len(self.conformal_set) == 1 else "cannot say"
         return "responder" if self.probability >= self.threshold else "non-responder"
@@ -68,10 +104,14 @@ class Prediction:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Prediction:
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`; also reads results of versions that knew less."""
         values = {k: v for k, v in data.items() if k != "verdict"}
         values["parts"] = tuple(PartContribution(**p) for p in values.get("parts", ()))
         values["features"] = tuple(FeatureContribution(**f) for f in values.get("features", ()))
+        values["doubts"] = tuple(Doubt(**d) for d in values.get("doubts", ()))
+        redraw = values.get("redraw")
+        if redraw is not None:
+            values["redraw"] = Redraw(**{**redraw, "probabilities": tuple(redraw["probabilities"])})
         for name in ("probability_range", "conformal_set"):
             if values.get(name) is not None:
                 values[name] = tuple(values[name])

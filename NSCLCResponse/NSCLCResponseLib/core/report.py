@@ -10,9 +10,11 @@ from typing import Any
 from NSCLCResponseSegmentLib.core.resources import resource
 
 from . import wording
+from .clinical_text import summary_paragraph
+from .prediction import REFUSE
+from .waterfall import waterfall_drawing
 
 _BAR_HALF_WIDTH = 110  # SVG units on each side of zero
-_TOP_FEATURES = 8
 
 
 def _data_uri(picture: Path) -> str:
@@ -41,23 +43,6 @@ def _own(part: Mapping[str, Any]) -> str:
     return "" if part["probability"] is None else f"alone {part['probability']:.2f}"
 
 
-def _feature_bars(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
-    ranked = sorted(prediction["features"], key=lambda f: -abs(f["contribution"]))[:_TOP_FEATURES]
-    bars = []
-    for feature in ranked:
-        percentile = feature["percentile"]
-        place = "" if percentile is None else f", {_ordinal(round(percentile))} percentile of the training cohort"
-        detail = f"{feature['value']:.4g} {feature['unit']}".strip() + place
-        bars.append({"label": feature["name"], "detail": detail, "contribution": feature["contribution"]})
-    return _bars(bars)
-
-
-def _ordinal(number: int) -> str:
-    if 10 <= number % 100 <= 20:
-        return f"{number}th"
-    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
-
-
 def render_report(result: Mapping[str, Any], picture: Path | None) -> str:
     """The page as one string of HTML.
 
@@ -66,20 +51,25 @@ def render_report(result: Mapping[str, Any], picture: Path | None) -> str:
     """
     import jinja2
 
+    prediction = result["prediction"]
+    reasons = [{"text": text, "effect": ""} for text in prediction["out_of_distribution"]]
+    doubts = prediction.get("doubts") or reasons
     folder = resource("Report", "report.html.j2").parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     return environment.get_template("report.html.j2").render(
         result=result,
-        prediction=result["prediction"],
+        prediction=prediction,
         picture=_data_uri(picture) if picture else None,
-        paragraph=wording.summary_paragraph(result),
-        verdict=wording.verdict_words(result["prediction"]),
+        paragraph=summary_paragraph(result),
+        verdict=wording.verdict_words(prediction),
         tumour=wording.tumour_words(result),
-        part_bars=_part_bars(result["prediction"]),
-        feature_bars=_feature_bars(result["prediction"]),
+        part_bars=_part_bars(prediction),
+        waterfall=waterfall_drawing(prediction),
         half_width=_BAR_HALF_WIDTH,
+        doubts=doubts,
+        refused=any(doubt["effect"] == REFUSE for doubt in doubts),
     )
 
 

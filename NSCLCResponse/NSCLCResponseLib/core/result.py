@@ -18,7 +18,7 @@ from .. import __version__
 RESULT_SCHEMA = "nsclc-response/result/1"
 NOTICE = "For research use only. Not a medical device; no treatment may be based on it."
 
-_LIBRARIES = ("numpy", "SimpleITK", "pyradiomics", "torch", "monai", "scikit-learn", "pydicom", "highdicom")
+_LIBRARIES = ("numpy", "SimpleITK", "pyradiomics", "torch", "monai", "scikit-learn", "captum", "pydicom", "highdicom")
 
 
 def software_versions() -> dict[str, str]:
@@ -49,7 +49,7 @@ def describe_image(image: LoadedImage | None) -> dict[str, Any] | None:
     }
 
 
-def build_result(
+def build_result(  # noqa: PLR0913 one for each section of the file
     case: Case,
     *,
     prediction: Mapping[str, Any],
@@ -59,12 +59,16 @@ def build_result(
     failed_features: Mapping[str, str],
     timings: Mapping[str, float],
     files: Mapping[str, str],
+    image_facts: Mapping[str, float | None] | None = None,
+    what_if: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Assemble the result of one case.
 
     :param prediction: :meth:`Prediction.to_json`.
     :param lesions: :meth:`Lesion.to_json` of each, largest first.
     :param files: role → file name beside result.json.
+    :param image_facts: :meth:`ImageFacts.to_json`.
+    :param what_if: :meth:`Alternative.to_json` of each change that was tried.
     """
     mask = case.mask
     return {
@@ -83,6 +87,8 @@ def build_result(
             "clinical": dict(case.clinical),
         },
         "prediction": dict(prediction),
+        "what_if": [dict(alternative) for alternative in what_if],
+        "image_facts": dict(image_facts) if image_facts is not None else None,
         "tumour": {
             "lesion_count": len(lesions),
             "volume_ml": round(sum(lesion["volume_ml"] for lesion in lesions), 3),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .clinical import variable
-from .wording import parts_words
+from .wording import parts_words, verdict_words
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ def result_card(result: Mapping[str, Any]) -> ResultCard:
 
 
 def _verdict(prediction: Mapping[str, Any]) -> str:
-    if prediction["verdict"] == "cannot say":
+    known = prediction.get("conformal_level") is not None
+    if prediction["verdict"] == "cannot say" and not known and not prediction.get("doubts"):
         return "Cannot say"
-    side = "at or above" if prediction["verdict"] == "responder" else "below"
-    return f"{prediction['verdict'].capitalize()} ({side} the threshold of {prediction['threshold']:.2f})"
+    words = verdict_words(prediction).replace("the signature's threshold", "the threshold")
+    return words[:1].upper() + words[1:]
 
 
 _CLASSES = {"firstorder": "histogram", "shape": "shape"}

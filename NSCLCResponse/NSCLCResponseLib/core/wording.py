@@ -23,12 +23,22 @@ def probability_words(prediction: Mapping[str, Any]) -> str:
     text = f"{prediction['probability']:.2f}"
     if prediction.get("probability_range"):
         low, high = prediction["probability_range"]
-        text += f" ({low:.2f}–{high:.2f} over redrawn contours)"
+        count = (prediction.get("redraw") or {}).get("count")
+        text += f" ({low:.2f}–{high:.2f} over {f'{count} ' if count else ''}redrawn contours)"
     return text
 
 
 def verdict_words(prediction: Mapping[str, Any]) -> str:
-    """The verdict with the threshold it was made at."""
+    """The verdict and what it was made by: the conformal set at its level, or the threshold without one."""
+    if any(doubt["effect"] == "refuse" for doubt in prediction.get("doubts", ())):
+        return "no verdict: this patient is too unlike those in training"
+    level, kept = prediction.get("conformal_level"), prediction.get("conformal_set")
+    if level is not None and kept is not None:
+        if len(kept) == 1:
+            other = "non-responder" if kept[0] == "responder" else "responder"
+            return f"{kept[0]} (a {other} is ruled out at the {level:.0%} level)"
+        reason = "neither verdict can be ruled out" if kept else "the patient fits neither verdict"
+        return f"cannot say ({reason} at the {level:.0%} level)"
     if prediction["verdict"] == "cannot say":
         return "cannot say"
     side = "at or above" if prediction["verdict"] == "responder" else "below"
@@ -50,32 +60,21 @@ def parts_words(prediction: Mapping[str, Any]) -> str:
     """Which parts were used, and why others were not."""
     used = [part_name(p["name"]) for p in prediction["parts"] if p["used"]]
     unused = [f"{part_name(p['name'])} ({p['reason']})" for p in prediction["parts"] if not p["used"]]
-    text = f"Rests on {_listing(used)}." if used else ""
+    text = f"Rests on {listing(used)}." if used else ""
     if unused:
         text += f" Not used: {'; '.join(unused)}."
     return text.strip()
 
 
-def summary_paragraph(result: Mapping[str, Any]) -> str:
-    """One paragraph in plain clinical English: probability, tumour, parts used, reliability, purpose."""
-    prediction = result["prediction"]
-    sentences = [
-        f"Probability of response ({prediction['endpoint']}): {probability_words(prediction)};"
-        f" {verdict_words(prediction)}.",
-        f"Tumour: {tumour_words(result)}.",
-        parts_words(prediction),
-    ]
-    if prediction["out_of_distribution"]:
-        sentences.append(f"Not reliable for this patient: {'; '.join(prediction['out_of_distribution'])}.")
-    sentences += [_sentence(prediction["label"]), result["notice"]]
-    return " ".join(s for s in sentences if s)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith(".") else text + "."
-
-
-def _listing(words: list[str]) -> str:
+def listing(words: list[str]) -> str:
+    """``a, b and c``."""
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``11th``."""
+    if 10 <= number % 100 <= 20:
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"

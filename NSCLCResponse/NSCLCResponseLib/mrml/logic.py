@@ -113,14 +113,17 @@ class ResponseLogic:
         """
         try:
             result = job.result()["result"]
-            features = _read_features(Path(job.arguments["out"]) / result["files"]["features"])
+            folder = Path(job.arguments["out"])
+            features = _read_features(folder / result["files"]["features"])
+            name = result["files"].get("cnn_map")
+            network_map = sitk.ReadImage(str(folder / name)) if name else None
         finally:
             job.folder.remove()
         segmentation = self.scene.GetNodeByID(job.nodes["segmentation"])
         record = self._reviewed(result, segmentation, job)
         result = {**result, "review": record.to_json()}
         ct, pet = (self.scene.GetNodeByID(job.nodes.get(role, "")) for role in ("ct", "pet"))
-        apply_result(self.scene, result, features, segmentation, ct, pet)
+        apply_result(self.scene, result, features, segmentation, ct, pet, network_map)
         return Prediction.from_json(result["prediction"])
 
     def _reviewed(

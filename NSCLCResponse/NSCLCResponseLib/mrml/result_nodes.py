@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import vtk
 from slicer import (
     vtkMRMLNode,
+    vtkMRMLPlotChartNode,
+    vtkMRMLPlotSeriesNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLScene,
     vtkMRMLScriptedModuleNode,
@@ -20,10 +22,17 @@ from slicer import (
 from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside
 
 from ..core import wording
+from ..core.clinical_text import summary_paragraph
 from ..core.review import ReviewRecord
+from ..core.waterfall import waterfall_steps
+from .map_volume import add_map
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 RESULT_NODE_NAME = "NSCLC Response result"
 MODULE_NAME = "NSCLCResponseResult"
+_ROLES = ("features", "contributions", "summary", "map", "plot", "series", "waterfall")
 _RESULT_PARAMETER, _REVIEW_PARAMETER = "result", "review"
 
 
@@ -63,15 +72,52 @@ def feature_table(scene: vtkMRMLScene, features: Mapping[str, float], failed: Ma
 
 
 def contribution_table(scene: vtkMRMLScene, prediction: Mapping[str, Any]) -> vtkMRMLTableNode:
-    """Add a table with what each part and each feature contributed to the log-odds."""
-    rows = [(wording.part_name(p["name"]), "", p["contribution"]) for p in prediction["parts"] if p["used"]]
-    rows += [(wording.part_name(f["part"]), f["name"], f["contribution"]) for f in prediction["features"]]
+    """Add a table with what each part and each feature contributed to the log-odds.
+
+    A part's row holds its share in the prediction's log-odds; a feature's row its share in the part's own, with value,
+    unit and percentile in the training cohort (empty where there is none).
+    """
+    rows = [(wording.part_name(p["name"]), "", p["contribution"], "", "", "") for p in prediction["parts"] if p["used"]]
+    for f in prediction["features"]:
+        percentile = "" if f["percentile"] is None else f"{f['percentile']:.0f}"
+        name = wording.part_name(f["part"])
+        rows.append((name, f["name"], f["contribution"], repr(f["value"]), f["unit"], percentile))
     node = _named(scene, vtkMRMLTableNode(), "Contributions")
     node.AddColumn(_text_column("part", [row[0] for row in rows]))
     node.AddColumn(_text_column("feature", [row[1] for row in rows]))
     node.AddColumn(_number_column("contribution", [float("nan") if r[2] is None else r[2] for r in rows]))
+    for index, title in enumerate(("value", "unit", "percentile"), start=3):
+        node.AddColumn(_text_column(title, [row[index] for row in rows]))
     node.SetUseColumnTitleAsColumnHeader(True)
     return node
+
+
+def contribution_plot(scene: vtkMRMLScene, prediction: Mapping[str, Any]) -> dict[str, vtkMRMLNode]:
+    """Add the steps of the waterfall (see :mod:`waterfall`) as a table and as bars of a plot chart that Slicer shows.
+
+    :returns: by role; nothing for a result that keeps no base to start from.
+    """
+    steps = waterfall_steps(prediction)
+    if not steps:
+        return {}
+    table = _named(scene, vtkMRMLTableNode(), "Waterfall")
+    table.AddColumn(_text_column("step", [step.label for step in steps]))
+    table.AddColumn(_text_column("value", [step.detail for step in steps]))
+    table.AddColumn(_number_column("share of the log-odds", [step.share for step in steps]))
+    table.AddColumn(_number_column("log-odds after it", [step.end for step in steps]))
+    table.SetUseColumnTitleAsColumnHeader(True)
+    series = _named(scene, vtkMRMLPlotSeriesNode(), "Shares of the log-odds")
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetPlotType(series.PlotTypeBar)
+    series.SetYColumnName("share of the log-odds")
+    series.SetLabelColumnName("step")
+    series.SetColor(0.16, 0.5, 0.45)
+    chart = _named(scene, vtkMRMLPlotChartNode(), "Contributions")
+    chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    chart.SetTitle("What the prediction rests on")
+    chart.SetYAxisTitle("share of the log-odds")
+    chart.SetLegendVisibility(False)
+    return {"waterfall": table, "series": series, "plot": chart}
 
 
 def result_node(scene: vtkMRMLScene) -> vtkMRMLScriptedModuleNode | None:
@@ -131,25 +177,31 @@ def apply_result(
     segmentation: vtkMRMLSegmentationNode | None = None,
     ct: vtkMRMLScalarVolumeNode | None = None,
     pet: vtkMRMLScalarVolumeNode | None = None,
+    network_map: sitk.Image | None = None,
 ) -> vtkMRMLScriptedModuleNode:
     """Put a finished prediction into the scene.
 
     Tables and text of an earlier prediction are removed; the result node refers to the new ones by the roles
-    ``features``, ``contributions`` and ``summary``, and to what was predicted on by ``segmentation``, ``ct``, ``pet``.
+    ``features``, ``contributions``, ``summary``, ``map``, ``plot`` (with ``series`` and ``waterfall``), and to what was
+    predicted on by ``segmentation``, ``ct``, ``pet``.
+
+    :param network_map: −1 to 1 on the CT's grid; becomes a volume with its own colours.
     """
     node = store_result(scene, result)
-    for role in ("features", "contributions", "summary"):
+    for role in _ROLES:
         old = node.GetNodeReference(role)
         if old is not None:
             scene.RemoveNode(old)
     text = _named(scene, vtkMRMLTextNode(), "Summary")
-    text.SetText(wording.summary_paragraph(result))
+    text.SetText(summary_paragraph(result))
     made = {
         "features": feature_table(scene, features, result["failed_features"]),
         "contributions": contribution_table(scene, result["prediction"]),
         "summary": text,
+        **contribution_plot(scene, result["prediction"]),
     }
-    for role, other in {**made, "segmentation": segmentation, "ct": ct, "pet": pet}.items():
+    shown = add_map(scene, network_map, ct) if network_map is not None else None
+    for role, other in {**made, "map": shown, "segmentation": segmentation, "ct": ct, "pet": pet}.items():
         node.SetNodeReferenceID(role, other.GetID() if other is not None else None)
     if ct is not None:
         for other in made.values():

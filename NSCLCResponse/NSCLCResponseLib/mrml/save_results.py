@@ -12,6 +12,7 @@ from slicer import vtkMRMLScene, vtkMRMLSegmentationNode
 from NSCLCResponseSegmentLib.core.atomic import require_space, staged_folder
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 from NSCLCResponseSegmentLib.mrml.segmentations import write_segmentation
+from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
 
 from .result_nodes import result_node
 from .scene import save_mrb
@@ -46,6 +47,8 @@ def save_results(
         files = {"segmentation": "tumour.seg.nrrd", "report": "report.html", "scene": "scene.mrb"}
         if _write_features(scene, aside / "features.csv"):
             files["features"] = "features.csv"
+        if _write_map(scene, aside / "cnn_map.nrrd"):
+            files["cnn_map"] = "cnn_map.nrrd"
         if picture is not None:
             (aside / "overlay.png").write_bytes(picture.read_bytes())
             files["overlay"] = "overlay.png"
@@ -57,6 +60,18 @@ def save_results(
         save_mrb(scene, aside / "scene.mrb")
         progress.report(1.0, "Done")
     return folder
+
+
+def _write_map(scene: vtkMRMLScene, path: Path) -> bool:
+    """The 3D-CNN's map as the scene holds it: the CT's voxels, without the empty surroundings."""
+    import SimpleITK as sitk
+
+    node = result_node(scene)
+    shown = node.GetNodeReference("map") if node is not None else None
+    if shown is None:
+        return False
+    sitk.WriteImage(image_from_volume(shown), str(path), useCompression=True)
+    return True
 
 
 def _write_features(scene: vtkMRMLScene, path: Path) -> bool:

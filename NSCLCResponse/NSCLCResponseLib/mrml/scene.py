@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slicer import (
     vtkCacheManager,
@@ -30,6 +30,9 @@ from NSCLCResponseSegmentLib.mrml.volumes import LUNG_WINDOW, PET_HOT
 
 from .result_nodes import apply_result
 
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
 _PET_OPACITY = 0.4
 
 
@@ -40,6 +43,7 @@ class CaseNodes:
     ct: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     pet: vtkMRMLScalarVolumeNode | None = None
+    network_map: vtkMRMLScalarVolumeNode | None = None
 
 
 def build_scene(
@@ -47,9 +51,11 @@ def build_scene(
     case: Case,
     result: Mapping[str, Any] | None = None,
     features: Mapping[str, float] | None = None,
+    network_map: sitk.Image | None = None,
 ) -> CaseNodes:
     """Add the case's images, the tumour, and the prediction if there is one.
 
+    :param network_map: of the prediction, see :func:`.map_volume.add_map`.
     :raises SegmentationError: the case has no tumour mask.
     """
     if case.mask is None:
@@ -59,9 +65,11 @@ def build_scene(
     segmentation = segmentation_from_mask(scene, case.mask.image, ct)
     segmentation.SetAttribute(ORIGIN_ATTRIBUTE, case.mask.origin)
     file_beside(scene, segmentation, ct)
+    shown_map = None
     if result is not None:
-        apply_result(scene, result, features or {}, segmentation, ct, pet)
-    nodes = CaseNodes(ct, segmentation, pet)
+        applied = apply_result(scene, result, features or {}, segmentation, ct, pet, network_map)
+        shown_map = applied.GetNodeReference("map")
+    nodes = CaseNodes(ct, segmentation, pet, shown_map)
     _show_in_slices(scene, nodes)
     return nodes
 

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from NSCLCResponseSegmentLib.core.case import Case
 
 from ..core import wording
-from .views import PET_SHOWN_SUV, Picture, pet_colours, render_views
+from .views import PET_SHOWN_SUV, Picture, pet_colours, render_map_views, render_views
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 VIEW_SIZE = (800, 600)
 _HEADER_HEIGHT = 84
 _GAP = 4
+MAP_VIEW_SIZE = (532, 400)
+_MAP_TITLE_HEIGHT = 42
+_MAP_BAR_WIDTH = 180
+_MAP_TITLE = "Where the 3D-CNN looked (integrated gradients, relative; fainter places are not coloured)"
 #: letters at the left, right, top and bottom edge: patient's right on the reader's left
 _EDGES = {"Axial": "RLAP", "Coronal": "RLSI", "Sagittal": "APSI"}
 _AXIS_LETTERS = {"Axial": "IS", "Coronal": "PA", "Sagittal": "LR"}  # towards minus, towards plus in RAS
@@ -119,6 +123,30 @@ def _first_sentence(text: str) -> str:
     return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
 
 
+def _map_strip(canvas: Any, draw: ImageDraw, pictures: list[Picture], top: int) -> None:
+    """The close views with the map below the others, with title and colours."""
+    from PIL import Image
+
+    from ..mrml.map_volume import map_colours
+
+    width, _ = MAP_VIEW_SIZE
+    _text(draw, (16, top + _MAP_TITLE_HEIGHT / 2), _MAP_TITLE, 18, _WHITE, "lm")
+    colours = map_colours()
+    right, bar = canvas.width - 130, _MAP_BAR_WIDTH
+    for column in range(bar):
+        *colour, shown = colours[column * len(colours) // bar]
+        fill = tuple(round(255 * c) for c in colour) if shown else (40, 46, 54)
+        x = right - bar + column
+        draw.line([(x, top + 12), (x, top + _MAP_TITLE_HEIGHT - 12)], fill=fill)
+    middle = top + _MAP_TITLE_HEIGHT / 2
+    _text(draw, (right - bar - 8, middle), "against response", 15, _WHITE, "rm")
+    _text(draw, (right + 8, middle), "for response", 15, _WHITE, "lm")
+    for index, picture in enumerate(pictures):
+        left = index * (width + _GAP)
+        canvas.paste(Image.fromarray(picture.pixels), (left, top + _MAP_TITLE_HEIGHT))
+        _text(draw, (left + 12, top + _MAP_TITLE_HEIGHT + 8), _position_words(picture), 16, _WHITE)
+
+
 def render_overlay(
     app: SlicerApp,
     nodes: CaseNodes,
@@ -129,6 +157,7 @@ def render_overlay(
 ) -> list[Picture]:
     """Render the four views, annotate them, and write one PNG.
 
+    With the 3D-CNN's map, three close views with it over the CT lie below.
     Radiological orientation (patient's right on the reader's left), lung window, tumour outline, PET in the foreground
     if there is one, position, scale bar, and in the header the probability with what the signature was trained on.
     Changes how the nodes are displayed and adds view nodes: save the scene first.
@@ -143,7 +172,9 @@ def render_overlay(
 
     pictures = render_views(app, case, nodes, VIEW_SIZE, lungs)
     width, height = VIEW_SIZE
-    canvas = Image.new("RGB", (2 * width + _GAP, _HEADER_HEIGHT + 2 * (height + _GAP)), (40, 46, 54))
+    close_ups = render_map_views(app, case, nodes, MAP_VIEW_SIZE)
+    below = MAP_VIEW_SIZE[1] + _MAP_TITLE_HEIGHT if close_ups else 0
+    canvas = Image.new("RGB", (2 * width + _GAP, _HEADER_HEIGHT + 2 * (height + _GAP) + below), (40, 46, 54))
     draw = ImageDraw.Draw(canvas)
     _header(draw, result, case, canvas.width)
     for index, picture in enumerate(pictures):
@@ -155,5 +186,7 @@ def render_overlay(
                 _colour_bar(draw, pet_colours(nodes.pet, _COLOUR_BAR_HEIGHT), left, top)
         else:
             _text(draw, (left + 12, top + 10), "3D: tumour" + (" and lungs" if lungs is not None else ""), 18, _WHITE)
+    if close_ups:
+        _map_strip(canvas, draw, close_ups, _HEADER_HEIGHT + 2 * (height + _GAP))
     canvas.save(out_png, optimize=False)
     return pictures

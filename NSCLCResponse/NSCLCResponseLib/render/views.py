@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.mrml.quiet import quiet_vtk
 
-from .aim import add_lung_model, box_ras, coarse_body, largest_section_ras
+from .aim import add_lung_model, box_ras, coarse_body, inside_points_ras, largest_section_ras
 from .opengl import require_opengl
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ _BODY_MARGIN = 1.06
 _PET_OPACITY = 0.5
 _PET_COLOURS = "vtkMRMLColorTableNodeIron"  # red to yellow: hot, and unlike white tissue in a lung window
 _OUTLINE_PIXELS = 3
+_THIN_OUTLINE_PIXELS = 2
+_OUTLINE_OVER_MAP = (1.0, 0.95, 0.3)
+_CLOSE_UP_MM = 15.0  # around the tumour
+_MAP_OPACITY = 0.55
 _CLOSENESS = 0.85  # of the distance that would show the whole sphere around what is to be seen
 #: of each application; kept apart from its own view manager, whose views may belong to a browser
 _VIEWS: WeakKeyDictionary[SlicerApp, dict[str, AbstractView]] = WeakKeyDictionary()
@@ -96,14 +100,21 @@ def _pixels(view: AbstractView) -> np.ndarray:
 
 
 def _slice_picture(
-    app: SlicerApp, nodes: CaseNodes, orientation: str, centre: np.ndarray, box: np.ndarray, size: tuple[int, int]
+    app: SlicerApp,
+    nodes: CaseNodes,
+    orientation: str,
+    centre: np.ndarray,
+    box: np.ndarray,
+    size: tuple[int, int],
+    foreground: tuple[Any, float],
 ) -> Picture:
     from trame_slicer.views import ViewLayoutDefinition
 
     view = _view(app, ViewLayoutDefinition.slice_view(orientation, label=f"Picture{orientation}"), size)
+    shown, opacity = foreground
     view.set_background_volume_id(nodes.ct.GetID())
-    view.set_foreground_volume_id(nodes.pet.GetID() if nodes.pet else None)
-    view.set_foreground_opacity(_PET_OPACITY if nodes.pet else 0.0)
+    view.set_foreground_volume_id(shown.GetID() if shown else None)
+    view.set_foreground_opacity(opacity if shown else 0.0)
     view.set_orientation(orientation)
     node = view.get_view_node()
     across, up = _IN_PLANE_AXES[orientation]
@@ -173,9 +184,29 @@ def render_views(
     box = box_ras(body, case.mask.image)
     with quiet_vtk():
         _dress(nodes)
-        pictures = [_slice_picture(app, nodes, orientation, centre, box, size) for orientation in ORIENTATIONS]
+        over = (nodes.pet, _PET_OPACITY)
+        pictures = [_slice_picture(app, nodes, orientation, centre, box, size, over) for orientation in ORIENTATIONS]
         model = add_lung_model(app.scene, lungs, body) if lungs is not None else None
         pictures.append(_picture_3d(app, centre, size))
         if model is not None:
             app.scene.RemoveNode(model)
     return pictures
+
+
+def render_map_views(app: SlicerApp, case: Case, nodes: CaseNodes, size: tuple[int, int]) -> list[Picture]:
+    """The three slice views close to the tumour with the 3D-CNN's map over the CT; none without a map.
+
+    To be called after :func:`render_views`, whose views it uses.
+    """
+    if nodes.network_map is None:
+        return []
+    centre = np.array(largest_section_ras(case.mask.image))
+    points = inside_points_ras(case.mask.image)
+    box = np.stack([points.min(axis=0) - _CLOSE_UP_MM, points.max(axis=0) + _CLOSE_UP_MM])
+    over = (nodes.network_map, _MAP_OPACITY)
+    with quiet_vtk():
+        segmentation = nodes.segmentation.GetDisplayNode()
+        segmentation.SetSliceIntersectionThickness(_THIN_OUTLINE_PIXELS)
+        for segment_id in nodes.segmentation.GetSegmentation().GetSegmentIDs():
+            segmentation.SetSegmentOverrideColor(segment_id, *_OUTLINE_OVER_MAP)
+        return [_slice_picture(app, nodes, orientation, centre, box, size, over) for orientation in ORIENTATIONS]

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.atomic import require_space, staged_folder
 from NSCLCResponseSegmentLib.core.case import Case, TumourMask
-from NSCLCResponseSegmentLib.core.errors import SegmentationError
+from NSCLCResponseSegmentLib.core.errors import OutputError, SegmentationError
 
-from ..core import wording
+from ..core.clinical_text import summary_paragraph
 from ..core.review import ReviewRecord
 
 if TYPE_CHECKING:
     from NSCLCResponseSegmentLib.core.anatomy import Anatomy
     from NSCLCResponseSegmentLib.core.progress import Progress
 
+    from ..core.explain_map import NetworkMap
     from ..core.predict import PredictionOutcome
+    from ..core.predict_settings import Explain
     from ..worker import TaskContext
 
-ALL_OUTPUTS = ("core", "segmentation", "overlay", "report", "scene")
+ALL_OUTPUTS = ("core", "segmentation", "overlay", "report", "scene", "dicom")
 _FREE_BYTES_NEEDED = 200_000_000  # a 512×512×300 CT in scene.mrb, twice, while it is being written
 
 
@@ -60,7 +62,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     """Predict for one patient and write the results.
 
     :param arguments: see ``nsclc-response predict``; ``outputs`` limits what is written to some of
-        :data:`ALL_OUTPUTS` (``core`` is result.json and features.csv and is always written).
+        :data:`ALL_OUTPUTS` (``core`` is result.json, features.csv and the maps, and is always written).
     :returns: ``summary`` (text), ``out`` (folder) and ``result`` (as result.json).
     :raises NSCLCResponseError: the input cannot be used; nothing is written then.
     """
@@ -69,7 +71,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     with staged_folder(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as folder:
         current = _Run(arguments, folder, context.progress)
         result = _predict_into(current)
-    return {"summary": f"{wording.summary_paragraph(result)}\nResults: {out}", "out": str(out), "result": result}
+    return {"summary": f"{summary_paragraph(result)}\nResults: {out}", "out": str(out), "result": result}
 
 
 def _predict_into(current: _Run) -> dict[str, Any]:
@@ -78,8 +80,10 @@ def _predict_into(current: _Run) -> dict[str, Any]:
     from ..core.clinical import parse_values
     from ..core.predict import predict_case
     from ..core.signature_io import default_signature, load_signature
+    from ..core.what_if import parse_change, what_if
 
     arguments = current.arguments
+    changes = [parse_change(text) for text in arguments.get("what_if") or ()]
     with current.step("read signature", 0.0, 0.05, "Opening the signature"):
         signature = load_signature(Path(arguments.get("signature") or default_signature()))
         clinical = parse_values(arguments.get("clinical") or {}, signature)
@@ -88,15 +92,25 @@ def _predict_into(current: _Run) -> dict[str, Any]:
     with current.step("outline", 0.2, 0.3, "Outlining the tumour") as progress:
         case = _outlined(case, arguments, progress)
         lesions = measure_lesions(case.mask.image)
-    with current.step("predict", 0.3, 0.7, "Measuring and predicting") as progress:
-        outcome = predict_case(case, signature, progress)
+    with current.step("predict", 0.3, 0.68, "Measuring and predicting") as progress:
+        outcome = predict_case(case, signature, progress, _explain(arguments), anatomy)
+    with current.step("what if", 0.68, 0.7, "Trying what would change") as progress:
+        alternatives = [what_if(case, signature, outcome, change, progress).to_json() for change in changes]
     current.warnings += [*case.notes, *outcome.prediction.warnings]
     for warning in current.warnings:
         current.progress.warn(warning)
     review = _review(case, outcome, sum(lesion.volume_ml for lesion in lesions))
-    result = _write_core(current, case, outcome, lesions, review)
+    result = _write_core(current, case, outcome, lesions, review, alternatives)
     _write_rest(current, case, result, outcome, anatomy)
     return result
+
+
+def _explain(arguments: dict[str, Any]) -> Explain:
+    """The user's choices; see ``--contours`` and ``--level``."""
+    from ..core.predict_settings import Explain
+
+    given = {name: arguments.get(name) for name in ("redraws", "level")}
+    return Explain(**{name: value for name, value in given.items() if value is not None})
 
 
 def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progress) -> tuple[Case, Anatomy]:
@@ -153,12 +167,20 @@ def _review(case: Case, outcome: PredictionOutcome, volume_ml: float) -> ReviewR
 
 
 def _write_core(
-    current: _Run, case: Case, outcome: PredictionOutcome, lesions: list[Any], review: ReviewRecord
+    current: _Run,
+    case: Case,
+    outcome: PredictionOutcome,
+    lesions: list[Any],
+    review: ReviewRecord,
+    alternatives: list[dict[str, Any]],
 ) -> dict[str, Any]:
     from ..core.result import build_result, write_result
 
     current.timings.update({f"predict: {name}": seconds for name, seconds in outcome.timings.items()})
     _write_features(current.file("features", "features.csv"), case, outcome)
+    if outcome.network_map is not None:
+        with current.step("map", 0.7, 0.71, "Writing the map of the 3D-CNN"):
+            _write_maps(current, case, outcome.network_map)
     for output, role, name in _OPTIONAL_FILES:
         if current.wants(output):
             current.file(role, name)
@@ -171,9 +193,23 @@ def _write_core(
         failed_features=outcome.failed_features,
         timings=current.timings,
         files=current.files,
+        image_facts=outcome.facts.to_json() if outcome.facts is not None else None,
+        what_if=alternatives,
     )
     write_result(result, current.folder / "result.json")
     return result
+
+
+def _write_maps(current: _Run, case: Case, network_map: NetworkMap) -> None:
+    """Integrated gradients (−1 to 1) and Grad-CAM (0 to 1), on the CT's grid."""
+    import SimpleITK as sitk
+
+    from ..core.explain_map import onto_ct
+
+    images = {"cnn_map": network_map.on_ct(case.ct.image), "cnn_gradcam": onto_ct(network_map.cam, case.ct.image)}
+    for role, image in images.items():
+        path = current.file(role, f"{role}.nrrd")
+        sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
 
 
 _OPTIONAL_FILES = (
@@ -203,6 +239,8 @@ def _write_rest(
     from ..core.report import write_report
     from ..core.result import write_result
 
+    if current.wants("dicom"):
+        _write_dicom(current, case, result)
     picture = current.folder / "overlay.png" if current.wants("overlay") else None
     if picture or current.wants("segmentation") or current.wants("scene"):
         _write_views(current, case, result, outcome, anatomy)
@@ -211,6 +249,21 @@ def _write_rest(
         write_report(result, picture, current.folder / "report.html")
     write_result(result, current.folder / "result.json")
     current.progress.report(1.0, "Done")
+
+
+def _write_dicom(current: _Run, case: Case, result: dict[str, Any]) -> None:
+    """DICOM SEG and SR, for a CT that is DICOM; where that cannot be, a note says why."""
+    if not case.ct.dicom_files:
+        return
+    from ..core.dicom_sr import write_dicom
+
+    with current.step("dicom", 0.71, 0.73, "Writing DICOM segmentation and report"):
+        try:
+            current.files.update(write_dicom(case, result, current.folder))
+            result["files"] = dict(current.files)
+        except OutputError as problem:
+            result["warnings"].append(problem.message)
+            current.progress.warn(problem.message)
 
 
 def _write_views(
@@ -224,7 +277,8 @@ def _write_views(
 
     with current.step("segmentation and scene", 0.7, 0.82, "Writing segmentation and scene"):
         app = new_app()
-        nodes = build_scene(app.scene, case, result, outcome.features)
+        shown = outcome.network_map.on_ct(case.ct.image, cut=True) if outcome.network_map is not None else None
+        nodes = build_scene(app.scene, case, result, outcome.features, shown)
         if current.wants("segmentation"):
             write_segmentation(nodes.segmentation, current.folder / "tumour.seg.nrrd")
         if current.wants("scene"):
