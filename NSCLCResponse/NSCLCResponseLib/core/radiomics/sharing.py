@@ -232,7 +232,7 @@ def maximal_correlation(glcm: np.ndarray, eps: float) -> float:
 
 
 def _second_eigenvalue(matrix: np.ndarray, eps: float) -> float:
-    """Root of the second largest eigenvalue of Q, for one angle; all at once would take 109 MB an array at 1024 levels."""
+    """Root of the second largest eigenvalue of Q, for one angle (at 1024 levels 13 angles are 109 MB an array)."""
     marginal = matrix.sum(axis=1)
     root = np.sqrt(marginal)
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
