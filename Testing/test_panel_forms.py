@@ -114,3 +114,20 @@ def test_words_of_the_panel_can_be_translated(module):
     """Texts set in code go through ``_()``; what the core says is passed on as it is."""
     literal = re.findall(r"""\.(?:text|toolTip|title) = (f?["'][A-Za-z].+)""", code_of(module))
     assert literal == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_the_panels_take_from_slicer_is_there(module):
+    """Functions of ``slicer.util`` and wrapped VTK classes, looked up in slicer-core, which has Slicer's own files.
+
+    Only for those that exist without the application; its Qt classes are looked up by the stand-ins.
+    """
+    import slicer
+    import slicer.util
+
+    code = code_of(module)
+    functions = set(re.findall(r"\bslicer\.util\.(\w+)", code))
+    assert len(functions) > 3
+    assert {name for name in functions if not hasattr(slicer.util, name)} == set()
+    classes = set(re.findall(r"\bslicer\.(vtk\w+)", code)) | set(re.findall(r"from slicer import (vtk\w+)", code))
+    assert {name for name in classes if not hasattr(slicer, name)} == set()

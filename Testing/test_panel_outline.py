@@ -122,6 +122,13 @@ def test_an_effect_takes_its_keys_back(a_desktop, panel):
     assert "1" not in keys(a_desktop)
     assert panel.ui.segmentEditor._shortcuts
     editor_node.SetActiveEffectName("")
+    panel.step.sizes.offer([8.0, 12.0], 0)
+    widget = a_desktop.widget("NSCLCResponseSegment")
+    a_desktop.leave(widget)
+    a_desktop.slicer.mrmlScene.Clear(0)
+    a_desktop.process()
+    assert not keys(a_desktop), "closing the scene elsewhere gives no keys to a panel that is not shown"
+    a_desktop.enter(widget)
 
 
 def test_an_outline_corrected_by_hand_is_not_given_up_unasked(a_desktop, panel):

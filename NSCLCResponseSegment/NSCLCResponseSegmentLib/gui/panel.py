@@ -21,6 +21,8 @@ _RESPONSE_MODULE = "NSCLCResponse"
 class SegmentPanel(ModulePanel):
     """Load → outline → correct; hands over to the module NSCLCResponse."""
 
+    step: OutlineStep | None = None
+
     def connect_widgets(self) -> None:
         """Connect signals, make helpers."""
         ui = self.ui
@@ -141,7 +143,8 @@ class SegmentPanel(ModulePanel):
     # ---------------------------------------------------------------- actions
 
     def _on_effect(self) -> None:
-        self.step.on_effect()
+        if self.step is not None:  # the editor comes first, and may have kept an effect
+            self.step.on_effect()
 
     def _on_outlined(self) -> None:
         self.lesions.jump_to_largest()

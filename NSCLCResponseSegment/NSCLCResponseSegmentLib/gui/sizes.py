@@ -24,7 +24,7 @@ class SizeChooser:
     def __init__(self, frame: Any, buttons: Sequence[Any], editor: Any, choose: Callable[[int], None]) -> None:
         self._frame, self._buttons, self._editor, self._choose = frame, list(buttons), editor, choose
         self._keys = Shortcuts({str(n + 1): b.click for n, b in enumerate(self._buttons)})
-        self._is_shown = False
+        self._is_shown = self._has_keys = False
         for number, button in enumerate(self._buttons):
             button.connect("clicked(bool)", lambda _checked, n=number: self._on_clicked(n))
         frame.visible = False
@@ -57,12 +57,14 @@ class SizeChooser:
         if self._is_shown and slicer.util.mainWindow() is not None:
             self._editor.suspend_keys()
             self._keys.install()
+            self._has_keys = True
 
     def exit(self) -> None:
         """The panel is left."""
-        if self._is_shown:
+        if self._has_keys:
             self._keys.uninstall()
             self._editor.resume_keys()
+            self._has_keys = False
 
     def _check(self, chosen: int) -> None:
         for number, button in enumerate(self._buttons):

@@ -1,4 +1,4 @@
-"""How tables are shown in a panel: no text cut off, no empty rows, as high as what they hold up to a limit."""
+"""How tables are shown in a panel: no text cut off, as high as their rows up to a limit, hidden while empty."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class FittedTable:
         view = self._view
         view.resizeRowsToContents()
         rows = [view.rowHeight(row) for row in range(view.model().rowCount())]
-        shown = rows[:_ROWS_SHOWN] or [view.verticalHeader().defaultSectionSize]
-        height = view.horizontalHeader().sizeHint.height() + sum(shown) + 2 * _FRAME
+        view.visible = bool(rows)
+        height = view.horizontalHeader().sizeHint.height() + sum(rows[:_ROWS_SHOWN]) + 2 * _FRAME
         if view.maximumHeight != height:
             view.setFixedHeight(height)
