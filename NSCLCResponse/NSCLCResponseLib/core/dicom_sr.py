@@ -103,6 +103,7 @@ def _group(result: Mapping[str, Any], seg: Any) -> Any:
         FindingSite,
         QualitativeEvaluation,
         ReferencedSegment,
+        SourceSeriesForSegmentation,
         TrackingIdentifier,
         VolumetricROIMeasurementsAndQualitativeEvaluations,
     )
@@ -111,7 +112,12 @@ def _group(result: Mapping[str, Any], seg: Any) -> Any:
     verdict = result["prediction"]["verdict"]
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=UID(), identifier="Tumour"),
-        referenced_segment=ReferencedSegment.from_segmentation(seg, segment_number=1),
+        referenced_segment=ReferencedSegment(
+            sop_class_uid=seg.SOPClassUID,
+            sop_instance_uid=seg.SOPInstanceUID,
+            segment_number=1,
+            source_series=SourceSeriesForSegmentation(seg.ReferencedSeriesSequence[0].SeriesInstanceUID),
+        ),
         finding_type=codes.SCT.Neoplasm,
         finding_sites=[FindingSite(codes.SCT.Lung)],
         algorithm_id=_algorithm(result),

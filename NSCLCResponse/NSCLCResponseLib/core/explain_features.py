@@ -56,12 +56,11 @@ def sampled_shares(part: FeaturePart, values: Mapping[str, float], permutations:
     row = part.row(values)[0]
     medians = part.quantiles[:, 50]
     medians = np.where(np.isfinite(medians), medians, 0.0)
-    given = np.where(np.isfinite(row), row, medians)
-    differing = np.flatnonzero(given != medians)
+    differing = np.flatnonzero(row != medians)  # a missing value differs: the model may know what to make of it
 
-    def forward(chosen: Any) -> Any:
-        x = np.tile(medians, (len(chosen), 1))
-        x[:, differing] = chosen.numpy()
+    def forward(is_own: Any) -> Any:
+        x = np.tile(medians, (len(is_own), 1))
+        x[:, differing] = np.where(is_own.numpy() > 0.5, row[differing], medians[differing])
         return torch.from_numpy(_logits(part, x))
 
     base = float(_logits(part, medians[None])[0])
@@ -72,8 +71,8 @@ def sampled_shares(part: FeaturePart, values: Mapping[str, float], permutations:
         shares = (
             ShapleyValueSampling(forward)
             .attribute(
-                torch.from_numpy(given[differing][None]),
-                baselines=torch.from_numpy(medians[differing][None]),
+                torch.ones((1, len(differing)), dtype=torch.float64),
+                baselines=torch.zeros((1, len(differing)), dtype=torch.float64),
                 n_samples=permutations,
                 perturbations_per_eval=max(1, min(256, len(differing))),
             )[0]
@@ -83,7 +82,7 @@ def sampled_shares(part: FeaturePart, values: Mapping[str, float], permutations:
         FeatureContribution(
             part.name,
             part.features[column],
-            float(given[column]),
+            float(row[column] if np.isfinite(row[column]) else medians[column]),
             part.units.get(part.features[column], ""),
             part.percentile(part.features[column], values),
             float(share),

@@ -54,7 +54,7 @@ def test_it_uses_all_parts_and_says_what_it_rests_on(outcome: PredictionOutcome,
     assert prediction.endpoint == "CR or PR by RECIST 1.1"
     assert any("sex" in warning for warning in prediction.warnings), "sex was not given"
     assert {"ct_original_firstorder_Mean", "pet_original_firstorder_Mean"} <= set(outcome.features)
-    assert set(outcome.timings) == {"radiomics_ct", "radiomics_pet", "clinical", "cnn"}
+    assert set(outcome.timings) == {"radiomics_ct", "radiomics_pet", "clinical", "cnn", "doubts"}
 
 
 def test_part_contributions_and_their_base_sum_to_the_logit(outcome: PredictionOutcome, signature: Signature):
