@@ -36,6 +36,11 @@ class Anatomy:
     is_chest: bool
     reason: str  # why it is not a chest; empty when it is
 
+    @property
+    def lung_share(self) -> float:
+        """Volume of air-filled lung over that of the body in view."""
+        return _count(self.coarse_lungs) / max(1, _count(self.coarse_body))
+
     @cached_property
     def field(self) -> LungField:
         """How far each place lies beyond where lung is expected."""

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .anatomy import Anatomy, segment_anatomy
-from .errors import MaskError, SegmentationError
+from .errors import ImageError, MaskError, SegmentationError
 from .one_click_checks import index_of, lps, require_tissue
 from .one_click_correct import correct
 from .one_click_finish import finish
@@ -21,6 +21,8 @@ from .progress import SILENT, Progress
 Point = tuple[float, float, float]
 
 MOST_CANDIDATES = 3
+_DOUBTFUL = 0.5
+_LEAST_LUNG_SHARE = 0.04  # of the body in view: an abdomen with the lung bases has 0.02, a crop around a tumour 0.1
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def outline_click(
     :raises SegmentationError: a point lies outside the image, in air, in healthy lung or on bone; or corrections leave
         nothing.
     :raises MaskError: ``previous`` is on another grid or empty.
+    :raises ImageError: the CT does not show a chest.
     """
     if not include_ras and (previous is None or not exclude_ras):
         raise SegmentationError("No point in the tumour is given.", "Click once into the tumour.")
@@ -87,6 +90,7 @@ def outline_click(
         index_of(ct, point)
     anatomy = anatomy_of(ct, progress.part(0.0, 0.4))
     include, exclude = list(include_ras), list(exclude_ras)
+    notes = _chest_notes(anatomy)
     if previous is None:
         require_tissue(anatomy, include[0])
         first = _outlined(anatomy, include.pop(0), n_candidates, progress.part(0.4, 0.9))
@@ -97,10 +101,29 @@ def outline_click(
         first, mask = (), sitk.Cast(previous != 0, sitk.sitkUInt8)
     corrected = _corrected(anatomy, mask, (include, exclude), list(include_ras), progress.part(0.9, 1.0))
     progress.report(1.0, "Outlined")
+    if first and first[chosen].confidence < _DOUBTFUL:
+        notes.append(
+            f"The tumour's border is hard to tell here (expected Dice {first[chosen].confidence:.1f}):"
+            " compare the sizes offered and correct the outline."
+        )
     if corrected is mask and first:
-        return ClickOutline(tuple(first), chosen)
+        return ClickOutline(tuple(first), chosen, tuple(notes))
     confidence = first[chosen].confidence if first else 1.0
-    return ClickOutline((ClickCandidate(corrected, volume_ml(corrected), confidence),))
+    return ClickOutline((ClickCandidate(corrected, volume_ml(corrected), confidence),), 0, tuple(notes))
+
+
+def _chest_notes(anatomy: Anatomy) -> list[str]:
+    """A sentence when little lung is in view.
+
+    :raises ImageError: so little that this is no chest. A crop around a tumour is still one.
+    """
+    if anatomy.is_chest:
+        return []
+    if anatomy.lung_share < _LEAST_LUNG_SHARE:
+        raise ImageError(
+            f"This CT does not show a chest: {anatomy.reason}.", "Give the CT of the thorax, in Hounsfield units."
+        )
+    return [f"Little lung is in view ({anatomy.reason}): check that the outline is a lung tumour."]
 
 
 def volume_ml(mask: sitk.Image) -> float:
