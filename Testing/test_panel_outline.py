@@ -193,3 +193,47 @@ def test_what_pet_and_model_need_is_said(a_desktop, panel):
     assert not ui.clickFrame.isVisibleTo(panel.widget)
     assert ui.outlineButton.enabled == bool(panel.parameters.model)
     ui.methodComboBox.currentIndex = CLICK
+
+
+def test_lesions_are_dropped_merged_and_named(a_desktop, panel, monkeypatch):
+    import qt
+    from PySide6.QtCore import QItemSelectionModel
+
+    from NSCLCResponseSegmentLib.gui.self_test import small_case
+    from NSCLCResponseSegmentLib.mrml.segmentations import segmentation_from_mask
+
+    ct, _ = small_case()
+    mask = sitk.Image([40, 40, 20], sitk.sitkUInt8)
+    mask.SetSpacing((2.0, 2.0, 2.0))
+    mask[2:12, 2:12, 2:12] = 1
+    mask[20:26, 20:26, 2:8] = 1
+    mask[30:34, 30:34, 12:16] = 1
+    panel.parameters.ct = ct
+    panel.parameters.segmentation = segmentation_from_mask(a_desktop.slicer.mrmlScene, mask, ct)
+    ui, table = panel.ui, panel.lesions
+    assert len(table.lesions) == 3
+    assert not ui.dropButton.enabled
+    assert "Choose rows" in ui.dropButton.toolTip
+
+    def choose(*rows: int) -> None:
+        model, selection = ui.lesionTable.model(), ui.lesionTable.selectionModel()
+        selection.clear()
+        flags = QItemSelectionModel.SelectionFlag
+        for row in rows:
+            selection.select(model.index(row, 0), flags.Select | flags.Rows)
+        ui.lesionTable.clicked.emit(model.index(rows[-1], 0))
+
+    choose(2)
+    ui.dropButton.click()
+    assert [round(le.volume_ml, 2) for le in table.lesions] == [8.0, 1.73]
+    monkeypatch.setattr(qt.QInputDialog, "getText", lambda *_arguments: "Node", raising=False)
+    choose(1)
+    ui.renameButton.click()
+    assert table.names == {1: "Lesion 1", 2: "Node"}
+    assert ui.lesionTable.model().item(1, 0).text() == "2 Node"
+    choose(0, 1)
+    assert not ui.dropButton.enabled, "at least one lesion must stay"
+    ui.mergeButton.click()
+    assert panel.parameters.segmentation.GetSegmentation().GetNumberOfSegments() == 1
+    assert len(table.lesions) == 2
+    assert a_desktop.messages == []

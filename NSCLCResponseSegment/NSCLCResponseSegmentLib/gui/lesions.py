@@ -8,6 +8,7 @@ import slicer
 
 from ..core.errors import NSCLCResponseError
 from ..core.lesions import Lesion
+from ..mrml.lesion_names import lesion_names
 from ..mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
 from ..mrml.tables import shown_table
 from .tables import FittedTable
@@ -22,14 +23,23 @@ class LesionTable:
     :param view: ``qMRMLTableView``.
     :param note: label under it.
     :param on_measured: called after the lesions were measured again.
+    :param on_selected: called after the user chose rows.
     """
 
-    def __init__(self, view: Any, note: qt.QLabel, on_measured: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        view: Any,
+        note: qt.QLabel,
+        on_measured: Callable[[], None] = lambda: None,
+        on_selected: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._view, self._on_selected = view, on_selected
         self._table, self._note, self._on_measured = FittedTable(view), note, on_measured
         self._segmentation: Any = None
         self._ct: Any = None
         self._observed: list[tuple[Any, int]] = []
         self.lesions: list[Lesion] = []
+        self.names: dict[int, str] = {}
         self._next = -1
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -62,17 +72,24 @@ class LesionTable:
             self.lesions = []
             self._table.show(None)
             self._note.text = ""
+            self._on_measured()
             return
         try:
             self.lesions = lesions_of(self._segmentation, self._ct)
+            self.names = lesion_names(self._segmentation, self._ct)
             self._note.text = lesions_summary(self.lesions)
         except NSCLCResponseError as error:
             self.lesions = []
             self._note.text = str(error)
         table = shown_table(slicer.mrmlScene, _TABLE)
-        fill_lesion_table(table, self.lesions)
+        fill_lesion_table(table, self.lesions, self.names)
         self._table.show(table)
         self._on_measured()
+
+    def selected(self) -> list[int]:
+        """Numbers of the lesions whose rows are chosen."""
+        rows = {index.row() for index in self._view.selectionModel().selectedIndexes()}
+        return [self.lesions[row].label for row in sorted(rows) if row < len(self.lesions)]
 
     def jump_to_largest(self) -> None:
         """Show the largest lesion in all views."""
@@ -91,6 +108,7 @@ class LesionTable:
     def _on_clicked(self, index: qt.QModelIndex) -> None:
         if 0 <= index.row() < len(self.lesions):
             self._jump_to(index.row())
+        self._on_selected()
 
     def _jump_to(self, row: int) -> None:
         self._next = row

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from .dependencies import ensure_dependencies
 from .errors import shown_errors
 from .job_control import JobControl
+from .lesion_choice import LesionButtons
 from .lesions import LesionTable
 from .module_panel import ModulePanel
 from .outline_step import OutlineStep
@@ -22,6 +23,7 @@ class SegmentPanel(ModulePanel):
     """Load → outline → correct; hands over to the module NSCLCResponse."""
 
     step: OutlineStep | None = None
+    choice: LesionButtons | None = None
 
     def connect_widgets(self) -> None:
         """Connect signals, make helpers."""
@@ -29,7 +31,8 @@ class SegmentPanel(ModulePanel):
         self._shown: tuple[Any, Any] = (None, None)
         self.editor = EmbeddedSegmentEditor(ui.segmentEditor, self._on_effect)
         self.step = OutlineStep(ui, self.editor, lambda: self.parameters, self.update, self._on_outlined)
-        self.lesions = LesionTable(ui.lesionTable, ui.lesionNote)
+        self.lesions = LesionTable(ui.lesionTable, ui.lesionNote, self._on_lesions, self._on_lesions)
+        self.choice = LesionButtons(ui, self.lesions, self._outline_and_ct, self.editor.save_state_for_undo)
         self.simulating = JobControl(
             ui.sampleButton, ui.sampleBar, ui.sampleProgress, self._start_sample, self._finish_sample, self.update
         )
@@ -145,6 +148,13 @@ class SegmentPanel(ModulePanel):
     def _on_effect(self) -> None:
         if self.step is not None:  # the editor comes first, and may have kept an effect
             self.step.on_effect()
+
+    def _on_lesions(self) -> None:
+        if self.choice is not None:
+            self.choice.update()
+
+    def _outline_and_ct(self) -> tuple[Any, Any]:
+        return self.parameters.segmentation, self.parameters.ct
 
     def _on_outlined(self) -> None:
         self.lesions.jump_to_largest()

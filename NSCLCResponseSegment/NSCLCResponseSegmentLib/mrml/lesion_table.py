@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
@@ -26,7 +27,7 @@ def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
 
     :raises MaskError: there is no segment, or one is empty.
     """
-    grid = _grid_around(segmentation_node, ct_node)
+    grid = grid_around(segmentation_node, ct_node)
     masks = [mask_from_segment(segmentation_node, segment_id, grid) for segment_id in segment_ids(segmentation_node)]
     if not masks:
         raise MaskError(
@@ -43,7 +44,7 @@ def prepare_measuring() -> None:
     del scipy
 
 
-def _grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:
+def grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:
     """An empty image on the CT's grid that covers the segmentation and a voxel more (axes i, j, k)."""
     to_ras = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(to_ras)
@@ -64,12 +65,16 @@ def _grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:
     return grid
 
 
-def fill_lesion_table(table: Any, lesions: list[Lesion]) -> None:
-    """Replace the rows of ``table``; one row per lesion, largest first."""
+def fill_lesion_table(table: Any, lesions: list[Lesion], names: Mapping[int, str] | None = None) -> None:
+    """Replace the rows of ``table``; one row per lesion, largest first.
+
+    :param names: lesion's number to its name, where it has one.
+    """
+    words = [f"{le.label} {(names or {}).get(le.label, '')}".strip() for le in lesions]
     set_columns(
         table,
         {
-            _LESION: [f"{le.label} (tiny)" if le.is_tiny else f"{le.label}" for le in lesions],
+            _LESION: [f"{word} (tiny)" if le.is_tiny else word for word, le in zip(words, lesions, strict=True)],
             _VOLUME: [f"{le.volume_ml:.1f}" if le.volume_ml >= 1 else f"{le.volume_ml:.2f}" for le in lesions],
             _LONG: [f"{le.longest_axial_diameter_mm:.0f}" for le in lesions],
             _SHORT: [f"{le.perpendicular_diameter_mm:.0f}" for le in lesions],

@@ -1,0 +1,37 @@
+"""Names of lesions: those of the segments that they lie in, when there are several or the user named them."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import SimpleITK as sitk
+
+from ..core.lesion_choice import WHOLE
+from ..core.lesions import label_lesions
+from .lesion_table import grid_around
+from .segmentations import mask_from_segment, segment_ids
+
+
+def lesion_names(segmentation_node: Any, ct_node: Any) -> dict[int, str]:
+    """Lesion's number (1 is the largest) to the name of the segment that holds most of it.
+
+    :returns: empty while there is nothing but one segment with the name that every new outline has.
+    :raises MaskError: there is no segment, or one is empty.
+    """
+    segmentation = segmentation_node.GetSegmentation()
+    ids = segment_ids(segmentation_node)
+    if not ids or (len(ids) == 1 and segmentation.GetSegment(ids[0]).GetName().startswith(WHOLE)):
+        return {}
+    grid = grid_around(segmentation_node, ct_node)
+    masks = [mask_from_segment(segmentation_node, segment_id, grid) for segment_id in ids]
+    labelled, statistics = label_lesions(reduce(sitk.Or, masks))
+    names: dict[int, tuple[int, str]] = {}
+    for segment_id, mask in zip(ids, masks, strict=True):
+        within = sitk.LabelShapeStatisticsImageFilter()
+        within.ComputePerimeterOff()
+        within.Execute(sitk.Mask(labelled, mask))
+        for label in within.GetLabels():
+            found = (within.GetNumberOfPixels(label), segmentation.GetSegment(segment_id).GetName())
+            names[label] = max(names.get(label, (0, "")), found)
+    return {label: names[label][1] for label in statistics.GetLabels()}
