@@ -62,6 +62,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--name", default="", help="of the signature (default: the folder's name)")
     parser.add_argument("--version", default="1", help="of the signature (default: 1)")
     parser.add_argument("--label", default="", help="sentence about the training data, shown beside every probability")
+    parser.add_argument(
+        "--licence", default="", help="of the signature, with the source of the data (default: Apache-2.0)"
+    )
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="new folder for the signature")
     parser.add_argument("--overwrite", action="store_true", help="replace a signature that is already there")
     parser.add_argument(
@@ -75,9 +78,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     names = ("cohort", "roles", "holdout", "preset", "parts", "seed", "epochs", "folds", "ct_settings")
-    more = ("pet_settings", "name", "version", "label", "out", "overwrite", "keep_work", "permutations", "no_shuffle")
+    more = ("pet_settings", "name", "version", "label", "licence", "out", "overwrite", "keep_work")
     table = ("selector", "model", "icc", "icc_min", "harmonise", "reference", "despite_errors")
-    arguments = {name: getattr(args, name) for name in (*names, *more, *table)}
+    controls = ("permutations", "no_shuffle")
+    arguments = {name: getattr(args, name) for name in (*names, *more, *table, *controls)}
     if os.environ.get("RANK", "0") != "0":  # one of several processes that torchrun started: the first one talks
         run_job("train", arguments, SILENT)
         return 0

@@ -72,7 +72,7 @@ def _words(interval: Mapping[str, float]) -> str:
 
 
 def _roc(metrics: Mapping[str, Any]) -> tuple[Figure, Axes]:
-    figure, axes = _axes(6.6, 4.6)
+    figure, axes = _axes(7.9, 3.9)
     axes.plot([0, 1], [0, 1], color=_GRID, linewidth=1.2)
     for index, (name, other) in enumerate(metrics["models"].items()):
         if "roc" in other:
@@ -82,8 +82,10 @@ def _roc(metrics: Mapping[str, Any]) -> tuple[Figure, Axes]:
     main = {"color": _MAIN, "linewidth": 2.4, "zorder": 5}
     _curve(axes, metrics["roc"], f"signature: {_words(metrics['auc'])}", main)
     axes.set(xlabel="1 − specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set_anchor("W")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside right upper", fontsize=7, title="AUC (95 % interval)")
+    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0, "alignment": "left"}
+    axes.legend(handles[::-1], labels[::-1], fontsize=7, title="AUC (95 % interval)", **place)
     return figure, axes
 
 

@@ -151,7 +151,20 @@ def compare_models(judged: Judged, seed: int) -> dict[str, Any]:
             "delong_p": round(p_value, 5),
             "roc": roc_points(y, score[rows]),
         }
+        if "endpoint" in judged.follow_up:
+            found[name]["c_index"] = _concordance(judged, score, seed)
     return found
+
+
+def _concordance(judged: Judged, score: np.ndarray, seed: int) -> dict[str, float]:
+    """C-index of a model for the endpoint's own time, with those censored early."""
+    import numpy as np
+
+    from .survival_fit import c_index_interval
+
+    time, event = judged.follow_up["endpoint"]
+    here = np.isfinite(score) & np.isfinite(time)
+    return c_index_interval(score[here], time[here], event[here], seed).to_json()
 
 
 def subgroups(judged: Judged, seed: int) -> list[dict[str, Any]]:

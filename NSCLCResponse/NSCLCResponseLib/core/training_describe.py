@@ -137,7 +137,7 @@ def _description(
         "training": _training(trained, cohort, preset),
         "performance": chosen_performance(trained.performance),
         "intended_use": "Research on response to immune checkpoint inhibitors in lung cancer (NSCLC). Not for care.",
-        "limits": _limits(cohort),
+        "limits": _limits(cohort, images=images or "radiomics_table" in names),
         "licence": naming.licence,
         "versions": software_versions(),
     }
@@ -159,13 +159,13 @@ def _training(trained: Trained, cohort: Cohort, preset: Preset) -> dict[str, Any
     }
 
 
-def _limits(cohort: Cohort) -> list[str]:
+def _limits(cohort: Cohort, *, images: bool) -> list[str]:
     ways = {
         "largest": "Of several lesions only the largest is measured.",
         "volume_weighted_mean": "Features are the mean over a patient's lesions, weighted by volume.",
         "max": "Features are the largest value over a patient's lesions.",
     }
-    limits = [ways[cohort.roles.aggregate]]
+    limits = [ways[cohort.roles.aggregate]] if images else ["It sees no image."]
     if cohort.roles.simulated:
         limits.insert(0, "Simulated patients only: no statement about real ones.")
     return limits

@@ -50,7 +50,12 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     if arguments.get("icc"):
         data["train"] = _robust(data["train"], arguments, context.progress)
     trained = train(data["train"], chosen, work, context.progress.part(0.4, 0.85))
-    naming = Naming(arguments.get("name") or out.name, arguments.get("version") or "1", arguments.get("label") or "")
+    naming = Naming(
+        arguments.get("name") or out.name,
+        arguments.get("version") or "1",
+        arguments.get("label") or "",
+        arguments.get("licence") or "Apache-2.0",
+    )
     description, files = build(trained, cohorts["train"], chosen, naming, settings)
     description["limits"] += despite
     ranks.leave()

@@ -1,0 +1,162 @@
+"""Controls see what they are there to see: noise that passes for signal, volume in disguise, the hospital."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from test_training import quick_preset, table_data
+
+from NSCLCResponseLib.core.controls import (
+    center_from_features,
+    loris_score,
+    permuted_labels,
+    random_folds,
+    single_quantities,
+)
+from NSCLCResponseLib.core.controls_run import leave_one_center_out, subset, training_controls
+from NSCLCResponseLib.core.controls_shuffled import shuffled_case
+from NSCLCResponseLib.core.evaluation import auc
+from NSCLCResponseLib.core.evaluation_outputs import evaluation_summary, metrics_of, write_evaluation
+from NSCLCResponseLib.core.evaluation_run import judged_outside, judged_training
+from NSCLCResponseLib.core.signature_io import load_signature
+from NSCLCResponseLib.core.training import train
+from NSCLCResponseSegmentLib.core.case import Case
+from NSCLCResponseSegmentLib.core.progress import SILENT
+from NSCLCResponseSegmentLib.core.reading import read_case
+from support.cli import nsclc_response
+from support.small_signature import SmallSignature
+
+
+def signal_table(seed: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    y = random.permutation(np.repeat([0, 1], 45))
+    x = random.normal(size=(90, 40))
+    x[:, :4] += strength * y[:, None]
+    return x, y
+
+
+def test_permuted_labels_tell_signal_from_noise():
+    x, y = signal_table(0, 1.0)
+    real = permuted_labels(x, y, 0, 39)
+    assert real["auc"] > 0.75
+    assert real["p"] == pytest.approx(1 / 40)
+    assert real["permuted_low"] < 0.5 < real["permuted_high"]
+    noise = permuted_labels(signal_table(1, 0.0)[0], y, 0, 39)
+    assert noise["permuted_low"] - 0.05 < noise["auc"] < noise["permuted_high"] + 0.1
+    assert noise["p"] > 0.05
+
+
+def test_a_column_that_knows_the_hospital_is_seen():
+    x, _ = signal_table(2, 0.0)
+    centers = ["A"] * 40 + ["B"] * 45 + ["C"] * 5  # C is too small to ask for
+    blind = center_from_features(x, centers)
+    x[:40, 7] += 2.5
+    seeing = center_from_features(x, centers)
+    assert set(seeing["centers"]) == {"A", "B"}
+    assert blind["auc"] < 0.7
+    assert seeing["auc"] > 0.85
+    assert center_from_features(x, ["A"] * 90) is None
+
+
+def test_single_quantities_have_fixed_directions_and_loris_is_the_published_sum():
+    names = ["albumin_g_dl", "nlr", "pdl1_tps_percent", "prior_systemic_therapy", "tmb_mut_per_mb"]
+    values = np.array([[4.0, 3.0, 60.0, 1.0, 80.0], [3.0, 40.0, np.nan, 0.0, 5.0]])
+    assert loris_score(names, values)[0] == pytest.approx(
+        0.0353 * 50 + 0.0111 * 60 - 0.375 + 0.2924 * 4 - 0.0103 * 3 - 1.5593
+    )
+    assert np.isnan(loris_score(names, values)[1])
+    features = {"clinical": (names, values), "radiomics_ct": (["ct_shape_MeshVolume"], np.array([[9.0], [4.0]]))}
+    found = single_quantities(features)
+    assert found["volume alone (smaller is better)"].tolist() == [-9.0, -4.0]
+    assert found["NLR alone (lower is better)"].tolist() == [-3.0, -40.0]
+    assert "PD-L1 alone" in found
+    assert loris_score(["nlr"], values[:, :1]) is None
+
+
+def test_shuffled_voxels_keep_values_and_surroundings_and_lose_their_places(some_simulated_patients: Path):
+    row = next(csv.DictReader((some_simulated_patients / "cohort.csv").open()))
+    paths = {kind: some_simulated_patients / row[kind] for kind in ("ct", "mask")}
+    case: Case = read_case(**paths, patient_id="one")
+    mixed = shuffled_case(case, "one/1")
+    before, after = (sitk.GetArrayFromImage(c.ct.image) for c in (case, mixed))
+    inside = sitk.GetArrayFromImage(case.mask.image) > 0
+    np.testing.assert_array_equal(np.sort(before[inside]), np.sort(after[inside]))
+    np.testing.assert_array_equal(before[~inside], after[~inside])
+    assert np.mean(before[inside] == after[inside]) < 0.2
+    again = sitk.GetArrayFromImage(shuffled_case(case, "one/1").ct.image)
+    np.testing.assert_array_equal(after, again)
+
+
+def test_a_centre_left_out_is_judged_by_the_others_and_reports_show_it_all(tmp_path: Path):
+    x, y = signal_table(3, 1.2)
+    data = table_data(x, y)
+    data.centers = [("North", "South", "")[i % 3] for i in range(len(y))]
+    preset = quick_preset(0, nested=False)
+    trained = train(data, preset, tmp_path / "work", SILENT)
+    left_out = leave_one_center_out(trained, preset, SILENT)
+    assert [entry["center"] for entry in left_out] == ["North", "South"]
+    assert all(entry["auc"]["value"] > 0.7 for entry in left_out)
+    south = subset(data, np.array([c == "South" for c in data.centers]))
+    assert south.outcome.tolist() == [v for v, c in zip(y, data.centers, strict=True) if c == "South"]
+    found = training_controls(trained, preset, SILENT, permutations=19)
+    assert found["permuted_labels"]["radiomics_ct"]["p"] == pytest.approx(0.05)
+    judged = judged_training(trained, {})
+    assert auc(y, judged.probability) == auc(y, trained.probability)
+    assert sorted(set(random_folds(10, 0).tolist())) == [0, 1, 2, 3, 4]
+
+
+def test_an_outside_cohort_becomes_one_self_contained_report(
+    a_small_signature: SmallSignature, tmp_path: Path
+):
+    out = tmp_path / "evaluation"
+    arguments = ("--signature", a_small_signature.folder, "--cohort", a_small_signature.cohort)
+    done = nsclc_response("evaluate", *arguments, "--roles", a_small_signature.roles, "--out", out)
+    assert done.code == 0, done.err
+    assert "Trained on spheres" in done.out
+    metrics = json.loads((out / "metrics.json").read_text())
+    cohort = metrics["cohorts"][0]
+    assert cohort["patients"] == 40
+    assert cohort["auc"]["value"] > 0.8  # the very patients it was trained on
+    assert {"CT radiomics alone", "PET radiomics alone", "3D-CNN alone", "clinical values alone", "PD-L1 alone"} <= set(
+        cohort["models"]
+    )
+    assert "volume alone (smaller is better)" in cohort["models"]
+    assert metrics["controls"]["shuffled_voxels"]["images"]["patients"] == 40
+    rows = list(csv.DictReader((out / "predictions.csv").open()))
+    assert len(rows) == 40
+    assert {"patient", "center", "outcome", "fold", "probability", "CT radiomics alone"} <= set(rows[0])
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") >= 5
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
+    assert "TRIPOD+AI: " in page
+    card = (out / "model_card.md").read_text()
+    description = json.loads((a_small_signature.folder / "signature.json").read_text())
+    for digest in description["files"].values():
+        assert digest in card
+    lists = list(csv.DictReader((out / "checklists.csv").open()))
+    counts = [sum(row["checklist"] == name for row in lists) for name in ("TRIPOD+AI", "CLEAR", "METRICS")]
+    assert counts == [52, 58, 30]
+    blank = {row["text"] for row in lists if not row["answer"]}
+    assert {"Ethical approval", "Funding", "Patient and public involvement"} <= blank
+
+
+def test_a_cohort_with_next_to_no_responders_gets_counts_and_no_measures(
+    a_small_signature: SmallSignature, tmp_path: Path
+):
+    signature = load_signature(a_small_signature.folder)
+    names = [v.name for v in signature.clinical_variables]
+    data = table_data(np.zeros((6, 1)), np.array([1, 0, 0, 0, 0, 0]))
+    data.features = {"clinical": (sorted(names), np.random.default_rng(0).normal(50, 5, (6, len(names))))}
+    judged = judged_outside(signature, data, "six patients", {})
+    metrics = metrics_of(signature.description, [judged], {})
+    assert "auc" not in metrics["cohorts"][0]
+    write_evaluation(tmp_path, signature.description, metrics, [judged], {})
+    assert "Too few patients" in (tmp_path / "report.html").read_text()
+    assert "Too few patients" in evaluation_summary(metrics)[0]
