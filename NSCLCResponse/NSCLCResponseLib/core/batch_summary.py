@@ -66,6 +66,18 @@ def _thumbnail(picture: Path) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+def _beeswarm(rows: Sequence[BatchRow], path: Path) -> str:
+    """The features of all predicted patients as ``beeswarm.png``, and as a data address; empty for too few patients."""
+    from .beeswarm import beeswarm_png
+
+    picture = beeswarm_png([row.result["prediction"] for row in rows if row.result is not None])
+    if not picture:
+        return ""
+    with staged_file(path) as aside:
+        aside.write_bytes(picture)
+    return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+
+
 def write_html(rows: Sequence[BatchRow], out: Path) -> None:
     """``summary.html`` in ``out``: a table with thumbnails and links to each patient's report."""
     import jinja2
@@ -76,6 +88,9 @@ def write_html(rows: Sequence[BatchRow], out: Path) -> None:
     )
     items = [{**_values(row), "thumbnail": _thumbnail(out / row.folder / "overlay.png")} for row in rows]
     labels = list(dict.fromkeys(item["label"] for item in items if item["label"]))
-    text = environment.get_template("summary.html.j2").render(items=items, labels=labels, notice=NOTICE)
+    beeswarm = _beeswarm(rows, out / "beeswarm.png")
+    text = environment.get_template("summary.html.j2").render(
+        items=items, labels=labels, notice=NOTICE, beeswarm=beeswarm
+    )
     with staged_file(out / "summary.html") as path:
         path.write_text(text, encoding="utf-8")

@@ -223,3 +223,16 @@ def test_refusing_takes_the_verdict_away(outcome: PredictionOutcome):
     assert sure.verdict == "responder"
     assert replace(sure, doubts=(Doubt("images", "5 mm slices"),)).verdict == "responder"
     assert replace(sure, doubts=(Doubt("images", "0.2 mL", "refuse"),)).verdict == "cannot say"
+
+
+def test_a_cohorts_features_as_a_picture(outcome: PredictionOutcome):
+    import io
+
+    from PIL import Image
+
+    from NSCLCResponseLib.core.beeswarm import beeswarm_png
+
+    one = outcome.prediction.to_json()
+    assert beeswarm_png([one] * 4) == b""
+    with Image.open(io.BytesIO(beeswarm_png([one] * 6))) as picture:
+        assert picture.width > picture.height > 200
