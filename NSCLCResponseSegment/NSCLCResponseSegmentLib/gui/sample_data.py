@@ -28,14 +28,13 @@ def register() -> None:
     logic = SampleData.SampleDataLogic
     if hasattr(logic, "registerCustomSampleDataCategory"):
         logic.registerCustomSampleDataCategory(CATEGORY, title=_("Lung cancer"))
-    icon = str(_ICONS / "NSCLCResponseSegment.png")
     logic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=SIMULATED,
         uris="https://github.com/NSCLCResponse/SlicerNSCLCResponse",
         fileNames="simulated-patient",
         nodeNames="CT",
-        thumbnailFileName=icon,
+        thumbnailFileName=str(_ICONS / "SimulatedPatient.png"),
         loadFiles=False,
         customDownloader=lambda _source: _shown(simulate_and_load),
     )
@@ -45,7 +44,7 @@ def register() -> None:
         uris=ADDRESS,
         fileNames=f"{NAME}.zip",
         nodeNames=NAME,
-        thumbnailFileName=icon,
+        thumbnailFileName=str(_ICONS / "NSCLCResponseSegment.png"),  # its licence lets us pass on no picture of it
         loadFiles=False,
         customDownloader=lambda _source: _shown(load_public_and_show),
     )

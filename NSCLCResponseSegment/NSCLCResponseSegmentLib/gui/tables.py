@@ -15,6 +15,7 @@ class FittedTable:
 
     def __init__(self, view: Any, widest: int = 110) -> None:
         self._view, self._widest = view, widest
+        self._is_fitting = False
         header = view.horizontalHeader()
         header.setStretchLastSection(True)
         header.connect("sectionResized(int,int,int)", lambda _column, _old, _new: self._fit_rows())
@@ -30,6 +31,9 @@ class FittedTable:
         self._fit_rows()
 
     def _fit_rows(self) -> None:
+        if self._is_fitting:  # another height may show or hide the scroll bar, and so resize the last column
+            return
+        self._is_fitting = True
         view = self._view
         view.resizeRowsToContents()
         rows = [view.rowHeight(row) for row in range(view.model().rowCount())]
@@ -37,3 +41,4 @@ class FittedTable:
         height = view.horizontalHeader().sizeHint.height() + sum(rows[:_ROWS_SHOWN]) + 2 * _FRAME
         if view.maximumHeight != height:
             view.setFixedHeight(height)
+        self._is_fitting = False
