@@ -7,6 +7,7 @@ values make likely, all learned from the training patients of the fold.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +84,10 @@ def _model(strength: float, mix: float, seed: int) -> Any:
 
     if mix == 0.0:
         return LogisticRegression(C=strength, max_iter=2000)
+    old = inspect.signature(LogisticRegression).parameters["penalty"].default == "l2"  # before scikit-learn 1.8
     return LogisticRegression(
-        penalty="elasticnet", solver="saga", l1_ratio=mix, C=strength, max_iter=1000, tol=1e-4,
-        random_state=seed % 2**31,
+        solver="saga", l1_ratio=mix, C=strength, max_iter=1000, tol=1e-4, random_state=seed % 2**31,
+        **({"penalty": "elasticnet"} if old else {}),
     )  # fmt: skip
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cohort import Cohort
-from .evaluation import measure
 from .fusion import column
 from .patch import PatchSpec
 from .signature import Signature
-from .training import apply_rule, apply_rules
+from .training import apply_rule, apply_rules, measured
 from .training_data import TrainingData, collect, patches_for
 
 if TYPE_CHECKING:
@@ -57,17 +56,15 @@ def judge(signature: Signature, data: TrainingData, cohort: str, seed: int = 0) 
     probability = apply_rules(signature.rules, table)
     entries = []
     everything = {"cohort": cohort, "parts": list(signature.part_names), "pet": bool(data.has_pet.any())}
-    known = np.isfinite(probability)
-    measured = measure(data.outcome[known], probability[known], probability[known] >= signature.threshold, seed)
-    entries.append({**everything, "note": "each patient with what there is", **measured})
+    own = measured(data, probability, probability >= signature.threshold, seed)
+    entries.append({**everything, "note": "each patient with what there is", **own})
     for rule in signature.rules:
         if not set(rule.columns) <= set(table):
             continue
         single = apply_rule(rule, table)
-        known = np.isfinite(single)
-        if known.any() and len(set(data.outcome[known].tolist())) == 2:
-            measured = measure(data.outcome[known], single[known], single[known] >= signature.threshold, seed)
-            entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **measured})
+        if len(set(data.outcome[np.isfinite(single)].tolist()) - {-1}) == 2:
+            own = measured(data, single, single >= signature.threshold, seed)
+            entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **own})
     parts = {name: 1 / (1 + np.exp(-logits)) for name, logits in table.items()}
     return entries, {"probability": probability, **parts}
 

@@ -199,27 +199,26 @@ def performance_of(
         "parts": sorted(trained.fits),
         "pet": bool((trained.data.has_pet & trained.data.has_patch).any()),
         "note": "each patient with what there is",
-        **_measured(trained, trained.probability, trained.positive, seed),
+        **measured(trained.data, trained.probability, trained.positive, seed),
     }
     entries.append(everything)
     for rule in trained.rules:
         probability, positive = by_rule.get((rule.parts, rule.pet), (np.full(len(outcome), np.nan), None))
         known = np.isfinite(probability)
         if len(set(outcome[known].tolist()) - {-1}) == 2:
-            measured = _measured(trained, probability, positive, seed)
-            entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **measured})
+            own = measured(trained.data, probability, positive, seed)
+            entries.append({"cohort": cohort, "parts": list(rule.parts), "pet": rule.pet, **own})
     return entries
 
 
-def _measured(trained: Trained, probability: np.ndarray, positive: np.ndarray, seed: int) -> dict[str, Any]:
+def measured(data: TrainingData, probability: np.ndarray, positive: np.ndarray, seed: int) -> dict[str, Any]:
     """Of the patients with a probability; of a time to an event also the C-index, with those censored early."""
     import numpy as np
 
-    data = trained.data
     known = np.isfinite(probability) & (data.outcome >= 0)
-    measured = measure(data.outcome[known], probability[known], positive[known], seed)
+    found = measure(data.outcome[known], probability[known], positive[known], seed)
     if data.is_survival:
         here = np.isfinite(probability)
         interval = c_index_interval(probability[here], data.time[here], data.event[here], seed)
-        measured["c_index"] = interval.to_json()
-    return measured
+        found["c_index"] = interval.to_json()
+    return found

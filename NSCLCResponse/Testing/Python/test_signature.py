@@ -191,6 +191,28 @@ def test_skops_files_by_others_with_types_that_skops_itself_trusts(copy: Path):
     assert "DecisionTreeClassifier" in refusal(copy)
 
 
+def test_forged_trees_in_a_model_of_ours(copy: Path):
+    """Only our own types, but a child that comes before its parent: whoever walked down would never arrive."""
+    from NSCLCResponseLib.core.presets import TableFit
+    from NSCLCResponseLib.core.safe_files import save_pipeline
+    from NSCLCResponseLib.core.training_tables import fit_table
+
+    description = json.loads((copy / "signature.json").read_text(encoding="utf-8"))
+    features = len(next(p for p in description["parts"] if p["name"] == "clinical")["features"])
+    x = np.random.default_rng(0).normal(size=(40, features))
+    pipeline, _ = fit_table(x, np.arange(40) % 2, TableFit(keep=(2,), inner_folds=2, model="random_forest"), 0)
+    pipeline.steps[-1][1].left[1:3] = 0
+    (copy / "clinical.skops").write_bytes(save_pipeline(pipeline))
+    relist(copy)
+    assert "no valid set of trees" in refusal(copy)
+
+
+def test_a_model_of_ours_with_parts_that_do_not_fit(copy: Path):
+    change_schema(copy / "clinical.skops", '"Linear"', '"Stack"')
+    relist(copy)
+    assert "clinical.skops" in refusal(copy)
+
+
 def test_weights_of_another_network(copy: Path):
     from safetensors.numpy import save_file
 

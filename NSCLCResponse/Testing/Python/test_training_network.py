@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from NSCLCResponseLib.core.cohort import read_cohort
+from NSCLCResponseLib.core.holdout import judge
 from NSCLCResponseLib.core.network import NetworkSpec, build_network, count_parameters
 from NSCLCResponseLib.core.patch import PatchSpec
 from NSCLCResponseLib.core.presets import NetworkFit, preset
@@ -162,6 +163,9 @@ def test_a_signature_of_a_table_opens_again_and_says_the_same(tmp_path: Path, en
         x = data.features[part.name][1]
         here = trained.fits[part.name].logits[part.name]
         np.testing.assert_allclose(part.logits(x, data.centers), here)
+    entries, columns = judge(signature, data, "the same patients")
+    assert np.isfinite(columns["probability"]).all()
+    assert ("c_index" in entries[0]) == data.is_survival
     names, x = data.features["radiomics_table"]
     part = signature.feature_part("radiomics_table")
     first = dict(zip(names, x[1], strict=True))
