@@ -16,8 +16,11 @@ from .terminology import LEFT as LEFT_CODE
 from .terminology import RIGHT as RIGHT_CODE
 from .terminology import Code
 
-_TOUCH_MM = 3.0  # the lung's expected surface is known to about half a voxel of its 6 mm grid
-_MIDDLE_MM = 45.0  # from the spine's middle: there the lung borders the mediastinum, further out the chest wall
+_TOUCH_MM = 3.0  # a voxel of the coarse anatomy
+_WALL_MM = 6.0
+_MIDDLE_MM = 35.0  # from the spine's middle: there the lung borders the mediastinum in any case
+_HEART_MM = 90.0  # as far as the heart reaches
+_WELL_WITHIN = 0.9  # of the lungs' convex outline, outside of which the chest wall begins
 _LEAST_CONTACT_MM2 = 50.0  # about 8 mm across; less is a point where nobody would call it contact
 
 
@@ -56,8 +59,8 @@ class LesionPlace:
 def place_lesions(mask: sitk.Image, anatomy: Anatomy) -> list[LesionPlace]:
     """Where each lesion of a mask lies; order and labels as in :func:`.lesions.measure_lesions`.
 
-    Pleura and mediastinum are where the lung's surface would be without the tumour (:mod:`.anatomy_field`), good to
-    about 3 mm; so this says what to look at, not whether a wall is invaded.
+    Contact is found on the coarse anatomy, good to about 3 mm; collapsed lung and effusion count as wall. So this says
+    what to look at, not whether a wall is invaded.
 
     :param mask: on the CT that the anatomy is of.
     """
@@ -70,7 +73,7 @@ def place_lesions(mask: sitk.Image, anatomy: Anatomy) -> list[LesionPlace]:
             continue
         box = statistics.GetBoundingBox(label)
         part = sitk.Equal(sitk.RegionOfInterest(labelled, box[3:], box[:3]), label)
-        wall, middle = _contact_areas(part, anatomy, side)
+        wall, middle = _contact_areas(part, anatomy)
         places.append(
             LesionPlace(
                 int(label),
@@ -82,28 +85,66 @@ def place_lesions(mask: sitk.Image, anatomy: Anatomy) -> list[LesionPlace]:
     return places
 
 
-def _contact_areas(part: sitk.Image, anatomy: Anatomy, side: int) -> tuple[float, float]:
-    """Areas (mm²) of a lesion's surface at or beyond the lung's expected one: beside the middle, and at it."""
+def _contact_areas(part: sitk.Image, anatomy: Anatomy) -> tuple[float, float]:
+    """Areas (mm²) over which one lesion borders solid tissue of the body: away from the middle, and at it.
+
+    Vessels, fissures and other thin strands in the lung are no wall: what an opening by 6 mm removes does not count.
+    """
     from scipy import ndimage
 
-    inside = sitk.GetArrayFromImage(part).astype(bool)
-    shell = inside & ~ndimage.binary_erosion(inside)
-    field = anatomy.field
-    # depth counts from the surface outwards; what lies just within is found by the neighbours' depth
-    beyond = field.depth_on(side, part)
-    reach = [2 * max(1, round(_TOUCH_MM / s)) + 1 for s in part.GetSpacing()[::-1]]
-    touching = shell & (ndimage.maximum_filter(beyond, size=reach) > _TOUCH_MM / 2)
-    z, y, x = np.nonzero(touching)
-    if not len(z):
+    grid = anatomy.coarse_body
+    lesion = sitk.Resample(part, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
+    inside = sitk.GetArrayFromImage(lesion).astype(bool)
+    air = sitk.GetArrayFromImage(sitk.Or(anatomy.coarse_lungs, anatomy.coarse_airways)).astype(bool)
+    body = sitk.GetArrayFromImage(grid).astype(bool)
+    spacing = np.array(grid.GetSpacing()[::-1])
+    index = np.argwhere(inside)
+    if not len(index):
         return 0.0, 0.0
-    axes = np.array(part.GetDirection()).reshape(3, 3) * np.array(part.GetSpacing())
-    points = np.stack([x, y, z], axis=1) @ axes.T + np.array(part.GetOrigin())
-    reference = field.reference
-    rows = (points[:, 2] - reference.GetOrigin()[2]) / reference.GetSpacing()[2]
-    spine = field.spine_x[np.clip(np.round(rows).astype(int), 0, len(field.spine_x) - 1)]
-    middle = np.abs(points[:, 0] - spine) < _MIDDLE_MM
-    face = float(np.prod(part.GetSpacing())) ** (2 / 3)
+    reach = np.ceil((_WALL_MM * 2 + _TOUCH_MM) / spacing).astype(int) + 2
+    first, last = np.maximum(index.min(axis=0) - reach, 0), index.max(axis=0) + reach + 1
+    around = tuple(slice(int(f), int(e)) for f, e in zip(first, last, strict=True))
+    near, solid = inside[around], body[around] & ~air[around]
+    wall = ndimage.binary_opening(solid & ~near, _ball(_WALL_MM, spacing)) & ~near
+    contact = np.argwhere(wall & ndimage.binary_dilation(near, _ball(_TOUCH_MM, spacing))) + first
+    spine = _spine_at(anatomy, grid.GetOrigin()[2] + contact[:, 0] * spacing[0])
+    aside = np.abs(grid.GetOrigin()[0] + contact[:, 2] * spacing[2] - spine)
+    middle = (aside < _MIDDLE_MM) | ((aside < _HEART_MM) & _between_lungs(contact, air))
+    face = float(np.prod(spacing)) ** (2 / 3)
     return float((~middle).sum() * face), float(middle.sum() * face)
+
+
+def _between_lungs(points: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """Which points (n, 3; z, y, x) lie well within the convex outline of both lungs on their slice."""
+    from scipy.spatial import ConvexHull, Delaunay, QhullError
+
+    within = np.zeros(len(points), dtype=bool)
+    for z in np.unique(points[:, 0]):
+        here = points[:, 0] == z
+        lungs = np.argwhere(air[z]).astype(float)
+        if len(lungs) < 3:
+            continue
+        centre = (lungs.min(axis=0) + lungs.max(axis=0)) / 2
+        try:
+            corners = lungs[ConvexHull(lungs).vertices]
+            outline = Delaunay(centre + (corners - centre) * _WELL_WITHIN)
+        except QhullError:  # all on one line
+            continue
+        within[here] = outline.find_simplex(points[here, 1:]) >= 0
+    return within
+
+
+def _ball(radius_mm: float, spacing: np.ndarray) -> np.ndarray:
+    steps = np.maximum(1, np.round(radius_mm / spacing)).astype(int)
+    grids = np.ogrid[tuple(slice(-int(n), int(n) + 1) for n in steps)]
+    return sum((g / n) ** 2 for g, n in zip(grids, steps, strict=True)) <= 1.0
+
+
+def _spine_at(anatomy: Anatomy, heights: np.ndarray) -> np.ndarray:
+    """LPS x of the spine's middle at LPS z."""
+    reference, spine = anatomy.field.reference, anatomy.field.spine_x
+    rows = (heights - reference.GetOrigin()[2]) / reference.GetSpacing()[2]
+    return spine[np.clip(np.round(rows).astype(int), 0, len(spine) - 1)]
 
 
 def sides_of_groups(places: Sequence[LesionPlace], groups: Sequence[Sequence[int]]) -> tuple[Code | None, ...]:
