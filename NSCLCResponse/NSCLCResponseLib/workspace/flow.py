@@ -131,12 +131,13 @@ class CaseFlow:
         """Ask the user a question, with the words of the button that agrees; whether they agreed."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(False)
-        self._answer = asyncio.get_running_loop().create_future()
+        answer = self._answer = asyncio.get_running_loop().create_future()
         self.data.question, self.data.question_yes = text, yes
         self.flush()
-        agreed = await self._answer
-        self.data.question = ""
-        self.flush()
+        agreed = await answer
+        if answer is self._answer:  # otherwise another question is being asked
+            self.data.question = ""
+            self.flush()
         return agreed
 
     def answer(self, agreed: bool) -> None:

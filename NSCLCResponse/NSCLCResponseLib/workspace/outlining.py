@@ -49,6 +49,7 @@ class Outlining:
         self._measure_task: asyncio.Future | None = None
         self._data.models = [entry.name for entry in read_catalog() if entry.is_here]
         self._data.model = self._data.models[0] if self._data.models else ""
+        self.check_buttons()
 
     # ---------------------------------------------------------------- outline
 

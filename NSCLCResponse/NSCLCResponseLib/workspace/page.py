@@ -73,7 +73,8 @@ _CONTROLS = """
   :disabled="!has_pet || preset === 'pet'" :title="has_pet ? 'Lay the PET over the CT' : 'This case has no PET'"
   data-test="overlay-pet" @click="overlay = overlay === 'pet' ? 'none' : 'pet'">PET</button>
 <button type="button" :class="{ on: has_map && overlay === 'map' }" :aria-pressed="has_map && overlay === 'map'"
-  :disabled="!has_map" :title="has_map ? map_words : 'Predict first: the map belongs to a prediction'"
+  :disabled="!has_map || preset === 'pet'"
+  :title="has_map ? map_words : 'Predict first: the map belongs to a prediction'"
   data-test="overlay-map" @click="overlay = overlay === 'map' ? 'none' : 'map'">Map</button>
 </span>
 <label class="slider" title="How strongly PET or map lie over the CT">

@@ -200,6 +200,10 @@ EXPLAIN = f"""
 <p class="soft">Effect on the log-odds: <span class="lowers-text">lowers</span> to the left,
   <span class="raises-text">raises</span> to the right.</p>
 {_bars("bars")}
+<p v-if="has_map" class="row"><button type="button" :class="{{ on: overlay === 'map' }}" data-test="map"
+  :aria-pressed="overlay === 'map'" :disabled="preset === 'pet'" title="Lay it over the CT"
+  @click="overlay = overlay === 'map' ? 'none' : 'map'">Map of the 3D-CNN</button>
+  <span class="soft small">{{{{ map_words }}}}</span></p>
 <details v-if="features.length"><summary>The features that mattered most</summary>{_bars("features")}</details>
 </section>
 """

@@ -27,7 +27,7 @@ class WorkspaceState:
     overlay: str = "pet"  # "pet", "map" or "none"
     overlay_percent: int = 40
     has_map: bool = False
-    map_words: str = ""
+    map_words: str = "Teal speaks for response, orange against it."
     crosshair: bool = True
     slices: dict[str, Row] = field(default_factory=dict)  # view → minimum, maximum, step, value, words
 
