@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .result_card import feature_words
-from .wording import listing, ordinal, part_name, probability_words, tumour_words, verdict_words
+from .wording import listing, ordinal, part_name, probability_words, signed, tumour_words, verdict_words
 
 _CLOSE = 0.05  # probabilities that differ by less are "close to" each other
 _WORTH_NAMING = 0.05  # of the log-odds; a smaller contribution is not named
@@ -61,7 +61,7 @@ def _rests_on(prediction: Mapping[str, Any]) -> str:
 def _direction(contribution: float) -> str:
     if abs(contribution) < _WORTH_NAMING:
         return "as on average"
-    return f"{contribution:+.2f} log-odds, {'for' if contribution > 0 else 'against'} response".replace("-", "−")
+    return f"{signed(contribution)} log-odds, {'for' if contribution > 0 else 'against'} response"
 
 
 def strongest_features(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def strongest_features(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _feature(feature: Mapping[str, Any]) -> str:
     value = f"{feature['value']:.4g} {feature['unit']}".strip()
     place = "" if feature["percentile"] is None else f" ({ordinal(round(feature['percentile']))} percentile)"
-    return f"{feature_words(feature['name'])} {value}{place} {feature['share']:+.2f}".replace("-", "−")
+    return f"{feature_words(feature['name'])} {value}{place} {signed(feature['share'])}"
 
 
 def _unused(prediction: Mapping[str, Any]) -> str:
@@ -87,7 +87,7 @@ def _unused(prediction: Mapping[str, Any]) -> str:
 
 
 def _alternative(alternative: Mapping[str, Any]) -> str:
-    change = f"{alternative['difference']:+.2f}".replace("-", "−")
+    change = signed(alternative["difference"])
     text = alternative["text"]
     words = _capital(text) if text.startswith("without") else f"With {text}"
     return f"{words} it would be {alternative['probability']:.2f} ({change})."

@@ -17,7 +17,20 @@ from .result_card import feature_words
 
 FEATURES_SHOWN = 8
 WIDTH = 420.0  # SVG units
-_PROBABILITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+_PROBABILITIES = (
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.03,
+    *(n / 20 for n in range(1, 20)),
+    0.97,
+    0.98,
+    0.99,
+    0.995,
+    0.998,
+)
 _LEAST_TICK_DISTANCE = 40.0
 
 

@@ -78,3 +78,8 @@ def ordinal(number: int) -> str:
     if 10 <= number % 100 <= 20:
         return f"{number}th"
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def signed(number: float) -> str:
+    """Two decimals with a sign, a true minus."""
+    return f"{number:+.2f}".replace("-", "−")
