@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from test_training import quick_preset, table_data
 
 from NSCLCResponseLib.core.controls import (
     center_from_features,
@@ -23,13 +23,28 @@ from NSCLCResponseLib.core.controls_shuffled import shuffled_case
 from NSCLCResponseLib.core.evaluation import auc
 from NSCLCResponseLib.core.evaluation_outputs import evaluation_summary, metrics_of, write_evaluation
 from NSCLCResponseLib.core.evaluation_run import judged_outside, judged_training
+from NSCLCResponseLib.core.presets import preset
 from NSCLCResponseLib.core.signature_io import load_signature
 from NSCLCResponseLib.core.training import train
+from NSCLCResponseLib.core.training_data import TrainingData
 from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.core.progress import SILENT
 from NSCLCResponseSegmentLib.core.reading import read_case
 from support.cli import nsclc_response
 from support.small_signature import SmallSignature
+
+
+def table_data(x: np.ndarray, y: np.ndarray) -> TrainingData:
+    nothing = np.zeros(len(y), dtype=bool)
+    names = [f"ct_f{index}" for index in range(x.shape[1])]
+    patients = [f"p{index}" for index in range(len(y))]
+    return TrainingData(patients, [""] * len(y), y, {"radiomics_ct": (names, x)}, None, nothing, nothing)
+
+
+def quick_preset():
+    whole = preset("default", parts=("radiomics_ct",))
+    table = replace(whole.table, keep=(5, 20), strengths=(0.03, 0.3), inner_folds=3)
+    return replace(whole, folds=3, nested=False, table=table)
 
 
 def signal_table(seed: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
@@ -96,23 +111,21 @@ def test_a_centre_left_out_is_judged_by_the_others_and_reports_show_it_all(tmp_p
     x, y = signal_table(3, 1.2)
     data = table_data(x, y)
     data.centers = [("North", "South", "")[i % 3] for i in range(len(y))]
-    preset = quick_preset(0, nested=False)
-    trained = train(data, preset, tmp_path / "work", SILENT)
-    left_out = leave_one_center_out(trained, preset, SILENT)
+    quick = quick_preset()
+    trained = train(data, quick, tmp_path / "work", SILENT)
+    left_out = leave_one_center_out(trained, quick, SILENT)
     assert [entry["center"] for entry in left_out] == ["North", "South"]
     assert all(entry["auc"]["value"] > 0.7 for entry in left_out)
     south = subset(data, np.array([c == "South" for c in data.centers]))
     assert south.outcome.tolist() == [v for v, c in zip(y, data.centers, strict=True) if c == "South"]
-    found = training_controls(trained, preset, SILENT, permutations=19)
+    found = training_controls(trained, quick, SILENT, permutations=19)
     assert found["permuted_labels"]["radiomics_ct"]["p"] == pytest.approx(0.05)
     judged = judged_training(trained, {})
     assert auc(y, judged.probability) == auc(y, trained.probability)
     assert sorted(set(random_folds(10, 0).tolist())) == [0, 1, 2, 3, 4]
 
 
-def test_an_outside_cohort_becomes_one_self_contained_report(
-    a_small_signature: SmallSignature, tmp_path: Path
-):
+def test_an_outside_cohort_becomes_one_self_contained_report(a_small_signature: SmallSignature, tmp_path: Path):
     out = tmp_path / "evaluation"
     arguments = ("--signature", a_small_signature.folder, "--cohort", a_small_signature.cohort)
     done = nsclc_response("evaluate", *arguments, "--roles", a_small_signature.roles, "--out", out)
