@@ -277,3 +277,19 @@ desktop.close()
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_the_default_signature_is_shown_and_used(a_desktop, both, a_small_case, monkeypatch):
+    """Several ship; what the combo box shows is what predicts."""
+    monkeypatch.setattr(a_desktop.slicer.packaging, "pip_check", lambda _requirement: True)
+    panel = both[1].panel
+    assert panel.parameters.signature == ""
+    assert panel.signatures.current.folder.name == "simulated-ct-pet"
+    started = panel._start()
+    assert started.args[4] == panel.signatures.current.folder
+    combo = panel.ui.signatureComboBox
+    other = next(i for i in range(combo.count) if i != combo.currentIndex)
+    combo.currentIndex = other
+    combo.activated.emit(other)
+    assert panel._start().args[4] == panel.signatures.current.folder
+    assert panel.signatures.current.folder.name != "simulated-ct-pet"

@@ -110,6 +110,7 @@ class Desktop:
         setattr(self.slicer.modules, f"{name}Widget", widget)
         self._widgets = [w for w in self._widgets if w.moduleName != name] + [widget]
         self.enter(widget)
+        self.process()  # shows it
         return widget
 
     def widget(self, name: str) -> Any:

@@ -19,9 +19,9 @@ from .network import NetworkSpec, network_from_bytes
 from .patch import PatchSpec
 from .safe_files import load_arrays, load_pipeline
 from .signature import FeaturePart, NetworkPart, Signature
+from .signature_list import DEFAULT_SIGNATURE
 
 SIGNATURE_SCHEMA = "nsclc-response/signature/1"
-DEFAULT_SIGNATURE = "simulated-ct-pet"
 MAX_FILE_BYTES = 32_000_000
 _SUFFIXES = {".json", ".yaml", ".safetensors", ".skops", ".npz", ".md", ".html", ".png", ".csv"}
 _AGAIN = "Get the signature again from its author."

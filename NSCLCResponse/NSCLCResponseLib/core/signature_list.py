@@ -15,6 +15,7 @@ from NSCLCResponseSegmentLib.core.resources import resource
 
 from .clinical import ClinicalVariable, variables_from_json
 
+DEFAULT_SIGNATURE = "simulated-ct-pet"  # the shipped one that is taken where none is named
 _MAX_BYTES = 1_000_000
 
 

@@ -12,6 +12,7 @@ from NSCLCResponseSegmentLib.gui.errors import shown_errors
 from NSCLCResponseSegmentLib.gui.job_control import JobControl
 from NSCLCResponseSegmentLib.gui.lesions import LesionTable
 from NSCLCResponseSegmentLib.gui.module_panel import ModulePanel
+from NSCLCResponseSegmentLib.gui.pet_units import why_not_suv
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 
 from ..mrml.case_session import CaseSession
@@ -150,6 +151,9 @@ class ResponsePanel(ModulePanel):
             return self.ui.lesionNote.text or _("The outline is empty")
         if self.signatures.current is None:
             return _("No signature is installed")
+        problem = why_not_suv(parameters.pet)
+        if problem:
+            return _("{problem} Press 'Outline…' to convert it, or choose no PET.").format(problem=problem)
         return self.clinical.problem(dict(parameters.clinical))
 
     def _map_node(self) -> Any:
@@ -168,7 +172,7 @@ class ResponsePanel(ModulePanel):
             parameters.segmentation,
             parameters.pet,
             settings.clinical,
-            settings.signature or None,
+            self.signatures.current.folder,
         )
 
     def _finish(self, job: Any) -> None:
@@ -183,6 +187,7 @@ class ResponsePanel(ModulePanel):
 
     def _on_signature_chosen(self, folder: str) -> None:
         self.parameters.signature = folder
+        self.ui.clinicalGroup.collapsed = not self.clinical.asked
 
     def _on_clinical_changed(self, values: dict[str, str]) -> None:
         self.parameters.clinical = values

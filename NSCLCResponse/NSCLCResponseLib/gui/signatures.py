@@ -10,7 +10,7 @@ from NSCLCResponseSegmentLib.core.errors import ClinicalError
 from NSCLCResponseSegmentLib.gui.errors import shown_errors
 
 from ..core.clinical import ClinicalVariable
-from ..core.signature_list import SignatureInfo, describe_signature, shipped_signatures
+from ..core.signature_list import DEFAULT_SIGNATURE, SignatureInfo, describe_signature, shipped_signatures
 
 
 class SignatureChooser:
@@ -37,13 +37,15 @@ class SignatureChooser:
         return self._infos[index] if 0 <= index < len(self._infos) else None
 
     def select(self, folder: str) -> None:
-        """Show the signature in ``folder``, the first one when it is empty; a folder that is gone is shown as that."""
+        """Show the signature in ``folder``, the default one when it is empty; a folder that is gone is said once."""
         folders = [str(info.folder) for info in self._infos]
         if folder and folder not in folders:
             with shown_errors():
                 self._add(describe_signature(Path(folder)))
                 folders.append(folder)
-        index = folders.index(folder) if folder in folders else 0
+        if folder not in folders:
+            folder = next((f for f in folders if Path(f).name == DEFAULT_SIGNATURE), folders[0] if folders else "")
+        index = folders.index(folder) if folder else -1
         if self._infos and self._combo.currentIndex != index:
             self._combo.currentIndex = index
         self._note.text = self.current.label if self.current else _("No signature is installed.")
@@ -79,6 +81,11 @@ class ClinicalTable:
         table.setColumnCount(3)
         table.setHorizontalHeaderLabels([_("Variable"), _("Value"), _("Possible")])
         table.connect("cellChanged(int,int)", self._on_cell_changed)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the signature asks for any value."""
+        return bool(self._variables)
 
     def show(self, variables: tuple[ClinicalVariable, ...], values: dict[str, str]) -> None:
         """Show ``variables`` with the values entered so far."""
