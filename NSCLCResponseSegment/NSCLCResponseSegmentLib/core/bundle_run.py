@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from .bundle_crop import chest_box
 from .bundle_evaluator import run_evaluator
 from .bundle_files import Bundle, cannot_run
-from .errors import MaskError, SegmentationError
+from .errors import ImageError, MaskError, SegmentationError
 from .masks import choose_region
 from .progress import SILENT, Progress
 
@@ -40,6 +40,7 @@ def run_bundle(
     :param roi: name of the region, when the model knows several and which is the tumour is not plain.
     :param mirror: average over mirrored copies (test-time augmentation), four times as slow.
     :returns: unsigned 8-bit mask on the CT's grid, which may be empty, and sentences for the user.
+    :raises ImageError: the CT shows no lung to speak of, where a model would call anything a tumour.
     :raises SegmentationError: the bundle cannot be run, or memory does not suffice for the smallest windows.
     """
     try:
@@ -47,7 +48,11 @@ def run_bundle(
     except MaskError as problem:
         raise SegmentationError(problem.message, problem.remedy) from problem
     label = list(bundle.labels)[wanted]
-    box, _ = chest_box(ct, progress.part(0.0, 0.1))
+    box, anatomy = chest_box(ct, progress.part(0.0, 0.1))
+    if not anatomy.is_chest:
+        raise ImageError(
+            f"This CT does not show a chest: {anatomy.reason}.", "Give the CT of the thorax, or click in the tumour."
+        )
     with _importable(bundle.folder), tempfile.TemporaryDirectory(prefix="nsclc-response-") as folder:
         path = Path(folder) / "ct.nii"
         sitk.WriteImage(box, str(path))

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from NSCLCResponseSegmentLib.core import bundle_run
 from NSCLCResponseSegmentLib.core.bundle_files import open_bundle
 from NSCLCResponseSegmentLib.core.bundle_run import run_bundle
-from NSCLCResponseSegmentLib.core.errors import CohortError, OutputError, SegmentationError
+from NSCLCResponseSegmentLib.core.errors import CohortError, ImageError, OutputError, SegmentationError
 from NSCLCResponseSegmentLib.core.model_catalog import (
     FOLDER_VARIABLE,
     ModelEntry,
@@ -28,26 +28,18 @@ from NSCLCResponseSegmentLib.core.model_catalog import (
     read_catalog,
 )
 from NSCLCResponseSegmentLib.core.model_download import download_model
+from support.drawn_chest import drawn_chest
 
 DENSE_HU = 200.0
 
 
-def a_chest(tumour_at: tuple[int, int, int] = (20, 25, 15)) -> tuple[sitk.Image, sitk.Image]:
-    """A body with two lungs and one dense ball as CT (HU) and mask; 5 mm voxels, on axes that are not LPS."""
-    z, y, x = np.mgrid[0:40, 0:52, 0:64]
-    hu = np.full(z.shape, -1000, dtype=np.int16)
-    hu[((y - 26) / 24) ** 2 + ((x - 32) / 30) ** 2 <= 1] = 40
-    for centre in (17, 47):
-        hu[(((y - 26) / 17) ** 2 + ((x - centre) / 11) ** 2 <= 1) & (z > 2) & (z < 37)] = -850
-    cz, cy, cx = tumour_at
-    inside = (z - cz) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 <= 4**2
-    hu[inside] = 300
-    images = [sitk.GetImageFromArray(a) for a in (hu, inside.astype(np.uint8))]
+def a_chest(tumour: tuple[int, int, int] = (20, 30, 22)) -> tuple[sitk.Image, sitk.Image]:
+    """A CT (HU) with one dense ball, and its mask, on axes that run from left to right and from head to feet."""
+    images = drawn_chest(tumour, tumour_hu=300, spine=False)
     for image in images:
-        image.SetSpacing((5.0, 5.0, 5.0))
         image.SetOrigin((150.0, -120.0, 40.0))
-        image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, -1))  # from left to right, from head to feet
-    return images[0], images[1]
+        image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, -1))
+    return images
 
 
 def a_bundle(folder: Path, *, modality: str = "CT", window: int = 32, **changes: object) -> Path:
@@ -179,6 +171,8 @@ def test_what_cannot_be_run_is_refused_in_words(tmp_path: Path):
     ct, _ = a_chest()
     with pytest.raises(SegmentationError, match="there are: 'lung tumour'"):
         run_bundle(open_bundle(a_bundle(tmp_path / "e")), ct, "liver")
+    with pytest.raises(ImageError, match="does not show a chest"):
+        run_bundle(open_bundle(a_bundle(tmp_path / "g")), sitk.Maximum(ct, -200))
     network = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 3, "kernel_size": 1}
     wrong = a_bundle(tmp_path / "f", network_def=network)
     with pytest.raises(SegmentationError, match="cannot be run"):
@@ -312,7 +306,7 @@ def test_training_is_taken_up_again_and_writes_a_bundle_that_runs(tmp_path: Path
 
     cases = []
     for number in range(4):
-        ct, mask = a_chest((14 + 3 * number, 25, 15))
+        ct, mask = a_chest((14 + 3 * number, 30, 22))
         paths = [tmp_path / f"{kind}-{number}.nrrd" for kind in ("ct", "mask")]
         for image, path in zip((ct, mask), paths, strict=True):
             sitk.WriteImage(image, str(path))
