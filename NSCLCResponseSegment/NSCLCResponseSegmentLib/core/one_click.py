@@ -15,7 +15,8 @@ from .one_click_checks import index_of, lps, require_tissue
 from .one_click_correct import correct
 from .one_click_finish import finish
 from .one_click_grow import grow
-from .one_click_rank import rank
+from .one_click_rank import Candidate, offer, order
+from .one_click_seed import PointLps
 from .progress import SILENT, Progress
 
 Point = tuple[float, float, float]
@@ -152,12 +153,22 @@ def _fingerprint(ct: sitk.Image) -> bytes:
     return digest.digest()
 
 
+_last_order: tuple[int, PointLps, list[Candidate]] | None = None
+
+
+def _ordered(anatomy: Anatomy, point: PointLps, progress: Progress = SILENT) -> list[Candidate]:
+    """All sizes around a point; those of the last point are kept for the corrections that follow."""
+    global _last_order  # noqa: PLW0603 (a cache of one, for the process)
+    if _last_order is None or _last_order[:2] != (id(anatomy), point):
+        _last_order = (id(anatomy), point, order(grow(anatomy, [point], [], progress)))
+    return _last_order[2]
+
+
 def _outlined(anatomy: Anatomy, point: Point, count: int, progress: Progress) -> list[ClickCandidate]:
-    sweeps = grow(anatomy, [lps(point)], [], progress.part(0.0, 0.8))
     found = []
-    for sweep, number, confidence in rank(sweeps)[: min(count, MOST_CANDIDATES)]:
-        mask = finish(anatomy.ct, sweep.around, sweep.shapes[number])
-        found.append(ClickCandidate(mask, volume_ml(mask), confidence))
+    for candidate in offer(_ordered(anatomy, lps(point), progress.part(0.0, 0.8)), min(count, MOST_CANDIDATES)):
+        mask = finish(anatomy.ct, candidate.sweep.around, candidate.shape)
+        found.append(ClickCandidate(mask, volume_ml(mask), candidate.expected))
     progress.report(1.0, "Outlined")
     return found
 
@@ -191,7 +202,9 @@ def _corrected(
         if add:
             require_tissue(anatomy, point, correcting=True)
         fixed = [lps(p) for p in (exclude if add else all_included)]
-        mask = correct(anatomy, mask, lps(point), add, fixed)
+        middle = next((lps(p) for p in all_included if mask[index_of(mask, p)]), None)
+        sizes = _ordered(anatomy, middle) if middle else []
+        mask = correct(anatomy, mask, lps(point), add, fixed, sizes)
     if steps and not np.any(sitk.GetArrayViewFromImage(mask)):
         raise SegmentationError("The points to exclude leave nothing.", "Click into the tumour to outline it anew.")
     return mask

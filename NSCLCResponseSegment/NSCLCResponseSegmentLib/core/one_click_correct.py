@@ -3,11 +3,15 @@
 The point says where the outline is wrong and, by its place, how far: people point at the middle of what is missing or
 too much. So its distance to the nearest place that cannot be changed (outline, lung or bone for what is missing; the
 rim of the outline for what is too much) is half the thickness of the error there. The region changed is grown like a
-tumour's (see :mod:`.one_click_grow`), from a ball of that radius, and ends within a few of those radii.
+tumour's (see :mod:`.one_click_grow`), from a ball of that radius, and ends within two of those radii.
+
+Where a whole lump is wrong (an outline that ran into the heart), another of the sizes grown from the first click often
+has just that lump more or less; when the point lies in the middle of such a lump, the lump is changed as a whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,24 +23,36 @@ from .one_click_seed import PointLps, Surroundings, look_around
 
 if TYPE_CHECKING:
     from .anatomy import Anatomy
+    from .one_click_rank import Candidate
 
 _SEARCH_MM, _SEARCH_STEP_MM = 45.0, 2.0  # half the window in which the radius is found, and its voxels
 _REACH = 1.85  # radii around the point beyond which nothing changes
-_LEAST_REACH_MM = 5.0
-_LEAST_RADIUS_MM = 2.0
+_LEAST_REACH_MM = 3.5
+_LEAST_RADIUS_MM = 1.5
 _MOST_AIR_MM = 15.0
 _KEEP_MM = 3.0  # around points that said the opposite
 _CRUMB = 0.1  # share of the largest piece: smaller pieces that a cut leaves near the point go too
+_CENTRAL = 0.5  # of the largest depth of the lump: a point deeper than that lies in its middle
+_LEAST_LUMP = 1.5  # voxels of depth
+_LUMP_REACH = 8.0  # depths of the point in the lump
 _ADD = Growth(push=(0.2,), far_cost=0.0)
 _TAKE = Growth(push=(0.2,), far_cost=0.0, beyond_cost=0.0, odd_cost=0.0, not_soft_cost=0.0)
 
 
-def correct(anatomy: Anatomy, mask: sitk.Image, point: PointLps, add: bool, fixed: list[PointLps]) -> sitk.Image:
+def correct(
+    anatomy: Anatomy,
+    mask: sitk.Image,
+    point: PointLps,
+    add: bool,
+    fixed: list[PointLps],
+    sizes: Sequence[Candidate] = (),
+) -> sitk.Image:
     """Add the tissue around a point to an outline, or take it away.
 
     :param mask: unsigned 8-bit on the CT's grid; not changed.
     :param point: LPS mm; outside the mask if ``add``, else inside.
     :param fixed: points (LPS mm) whose surroundings stay as they are.
+    :param sizes: of the same tumour, the likeliest first.
     :returns: the corrected mask, unsigned 8-bit.
     """
     around = look_around(anatomy, [point], fixed, _SEARCH_MM, _SEARCH_STEP_MM)
@@ -50,24 +66,57 @@ def correct(anatomy: Anatomy, mask: sitk.Image, point: PointLps, add: bool, fixe
         region = around.ball(around.clicks[0], min(radius, _MOST_AIR_MM)) & domain
     else:
         region = grow_within(around, domain, around.clicks[0], radius, _ADD if add else _TAKE)
-    change = _on_ct(region, around.grid, mask)
+    change = _on_ct(region, around.grid, mask) | _lump_on_ct(mask, point, add, fixed, sizes)
     before = sitk.GetArrayViewFromImage(mask) > 0
     if add:
         after = before | (_tissue(anatomy.ct, change) if around.soft[around.clicks[0]] else change)
     else:
         after = before & ~change
-        after = _without_crumbs(after, before, _on_ct(near, around.grid, mask))
+        after = _without_crumbs(after, before, _on_ct(near, around.grid, mask) | change)
+    after[mask.TransformPhysicalPointToIndex(point)[::-1]] = add
     image = sitk.GetImageFromArray(after.astype(np.uint8))
     image.CopyInformation(mask)
     return image
 
 
+def _lump_on_ct(
+    mask: sitk.Image, point: PointLps, add: bool, fixed: list[PointLps], sizes: Sequence[Candidate]
+) -> np.ndarray:
+    """The lump around the point that the likeliest fitting size has more (or less) than the outline; may be empty."""
+    from scipy import ndimage
+
+    for candidate in sizes:
+        around = candidate.sweep.around
+        index = around.grid.TransformPhysicalPointToIndex(point)[::-1]
+        if any(not 0 <= v < n for v, n in zip(index, around.hu.shape, strict=True)):
+            continue
+        inside = _inside(mask, around.grid)
+        differs = candidate.shape & ~inside if add else inside & ~candidate.shape
+        if not differs[index]:
+            continue
+        pieces, _ = ndimage.label(differs)
+        lump = pieces == pieces[index]
+        depth = ndimage.distance_transform_edt(np.pad(lump, 1))[1:-1, 1:-1, 1:-1] * around.step
+        if depth[index] < max(_CENTRAL * depth.max(), _LEAST_LUMP * around.step):
+            continue
+        lump &= around.ball(index, _LUMP_REACH * float(depth[index]))
+        for other in fixed:
+            voxel = around.grid.TransformPhysicalPointToIndex(other)[::-1]
+            lump &= ~around.ball(voxel, _KEEP_MM)
+        return _on_ct(lump, around.grid, mask)
+    return np.zeros(mask.GetSize()[::-1], bool)
+
+
+def _inside(mask: sitk.Image, grid: sitk.Image) -> np.ndarray:
+    """The outline on a working grid."""
+    soft = sitk.Cast(mask, sitk.sitkFloat32)
+    resampled = sitk.Resample(soft, grid, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(resampled) >= 0.5
+
+
 def _domain(around: Surroundings, mask: sitk.Image, add: bool) -> np.ndarray:
     """What may change: tissue outside of the outline, or all inside of it."""
-    resampled = sitk.Resample(
-        sitk.Cast(mask, sitk.sitkFloat32), around.grid, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32
-    )
-    inside = sitk.GetArrayFromImage(resampled) >= 0.5
+    inside = _inside(mask, around.grid)
     domain = ~inside & ~around.bone if add else inside
     if add and around.soft[around.clicks[0]]:
         domain &= around.soft

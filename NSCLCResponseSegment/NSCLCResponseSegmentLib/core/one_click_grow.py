@@ -23,7 +23,7 @@ class Growth:
         neck.
     """
 
-    push: tuple[float, ...] = (0.22, 0.35, 0.5, 0.7, 0.95, 1.3, 1.75)
+    push: tuple[float, ...] = (0.22, 0.35, 0.5, 0.7, 0.95, 1.3)
     edge_hu: float = 35.0  # gradient per voxel at which a unit of surface costs half
     sheet_noise: float = 1.5
     sheet_hu: float = 8.0  # and the depth of a dark sheet at which it does

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .one_click_grow import Sweep
@@ -111,26 +113,51 @@ def _box(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
     return tuple(spans)
 
 
-def rank(sweeps: list[Sweep]) -> list[tuple[Sweep, int, float]]:
-    """Candidates of clearly different size: sweep, number in it, and the Dice expected; the likeliest first.
+@dataclass(frozen=True)
+class Candidate:
+    """One size of one sweep, with the Dice to be expected of it."""
+
+    sweep: Sweep
+    number: int
+    expected: float
+
+    @property
+    def shape(self) -> np.ndarray:
+        """(z, y, x) on the sweep's grid."""
+        return self.sweep.shapes[self.number]
+
+    @property
+    def log_volume(self) -> float:
+        """Natural logarithm of mL."""
+        return float(np.log(max(1e-3, float(self.shape.sum()) * self.sweep.around.voxel_ml)))
+
+
+def order(sweeps: list[Sweep]) -> list[Candidate]:
+    """All candidates, the likeliest first."""
+    candidates, merits = [], []
+    for sweep in sweeps:
+        for number, expected in enumerate(expected_dice(describe(sweep))):
+            candidates.append(Candidate(sweep, number, float(expected)))
+            merits.append(expected - _AWAY_FROM_USUAL * np.log(sweep.pushes[number] / _USUAL_PUSH) ** 2)
+    return [candidates[i] for i in np.argsort(-np.array(merits), kind="stable")]
+
+
+def offer(ordered: list[Candidate], count: int) -> list[Candidate]:
+    """The likeliest candidates of clearly different size, at most ``count``.
 
     The second and third are the likeliest smaller and the likeliest larger one, so that a user finds the way to either
     side; sizes that hardly differ are one choice.
     """
-    candidates = [(sweep, number) for sweep in sweeps for number in range(len(sweep.shapes))]
-    expected = np.concatenate([expected_dice(describe(sweep)) for sweep in sweeps])
-    pushes = np.array([sweep.pushes[number] for sweep, number in candidates])
-    order = expected - _AWAY_FROM_USUAL * np.log(pushes / _USUAL_PUSH) ** 2
-    volumes = np.log([max(1e-3, float(sweep.shapes[n].sum()) * sweep.around.voxel_ml) for sweep, n in candidates])
-    picked = [int(order.argmax())]
-    while True:
-        apart = np.abs(volumes[:, None] - volumes[picked]).min(axis=1) > _SAME_SIZE
-        if not apart.any():
-            return [(*candidates[number], float(expected[number])) for number in picked]
-        sides = np.sign(volumes - volumes[picked[0]])
-        other = apart & (sides != np.sign(volumes[picked[1]] - volumes[picked[0]])) if len(picked) == 2 else apart
-        choice = other if other.any() else apart
-        picked.append(int(np.where(choice, order, -9.0).argmax()))
+    picked = ordered[:1]
+    while len(picked) < count:
+        apart = [c for c in ordered if all(abs(c.log_volume - p.log_volume) > _SAME_SIZE for p in picked)]
+        if len(picked) == 2:
+            was_larger = picked[1].log_volume > picked[0].log_volume
+            apart = [c for c in apart if (c.log_volume > picked[0].log_volume) != was_larger] or apart
+        if not apart:
+            break
+        picked.append(apart[0])
+    return picked
 
 
 def expected_dice(descriptors: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Weights of the scorer that orders sizes (see :mod:`.one_click_rank`), fitted by ``Testing/fit_click_scorer.py``.
 
-Trained on simulated tumours only: NTRAIN
+Trained on simulated tumours only: 63 tumours, 129 clicks: 43 simulated patients, and 20 tumours drawn into the healthy
+lungs of public CTs.
 No real tumour took part.
 """
 
