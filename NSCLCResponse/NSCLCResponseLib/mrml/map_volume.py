@@ -37,7 +37,6 @@ def map_colour_node(scene: vtkMRMLScene) -> vtkMRMLColorTableNode:
     node.SetNumberOfColors(_ENTRIES)
     for index, (colour, value) in enumerate(zip(map_colours(), np.linspace(-1, 1, _ENTRIES), strict=True)):
         node.SetColor(index, f"{value:+.2f}", *(float(c) for c in colour))
-    node.SetNamesInitialised(True)
     return scene.AddNode(node)
 
 

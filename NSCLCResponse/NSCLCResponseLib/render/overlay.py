@@ -145,6 +145,7 @@ def _map_strip(canvas: Any, draw: ImageDraw, pictures: list[Picture], top: int) 
         left = index * (width + _GAP)
         canvas.paste(Image.fromarray(picture.pixels), (left, top + _MAP_TITLE_HEIGHT))
         _text(draw, (left + 12, top + _MAP_TITLE_HEIGHT + 8), _position_words(picture), 16, _WHITE)
+        _text(draw, (left + 12, canvas.height - 8), "W 400 L 40 HU", 15, _SOFT, "ld")
 
 
 def render_overlay(

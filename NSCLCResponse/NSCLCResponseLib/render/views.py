@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.mrml.quiet import quiet_vtk
+from NSCLCResponseSegmentLib.mrml.volumes import MEDIASTINUM_WINDOW
 
 from .aim import add_lung_model, box_ras, coarse_body, inside_points_ras, largest_section_ras
 from .opengl import require_opengl
@@ -209,4 +210,9 @@ def render_map_views(app: SlicerApp, case: Case, nodes: CaseNodes, size: tuple[i
         segmentation.SetSliceIntersectionThickness(_THIN_OUTLINE_PIXELS)
         for segment_id in nodes.segmentation.GetSegmentation().GetSegmentIDs():
             segmentation.SetSegmentOverrideColor(segment_id, *_OUTLINE_OVER_MAP)
-        return [_slice_picture(app, nodes, orientation, centre, box, size, over) for orientation in ORIENTATIONS]
+        display = nodes.ct.GetDisplayNode()
+        before = display.GetWindow(), display.GetLevel()
+        display.SetWindowLevel(MEDIASTINUM_WINDOW.window, MEDIASTINUM_WINDOW.level)  # shows what is within a tumour
+        pictures = [_slice_picture(app, nodes, orientation, centre, box, size, over) for orientation in ORIENTATIONS]
+        display.SetWindowLevel(*before)
+        return pictures
