@@ -112,7 +112,8 @@ def replace_tumour(node: Any, mask: sitk.Image) -> None:
 
     :param mask: unsigned 8-bit, 1 inside.
     """
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic, segmentation = slicer.vtkSlicerSegmentationsModuleLogic, node.GetSegmentation()
+    is_shown_in_3d = segmentation.ContainsRepresentation(_SURFACE)
     logic.SetBinaryLabelmapToSegment(oriented_image(cropped(mask)), node, tumour_segment(node), logic.MODE_REPLACE)
-    if node.GetSegmentation().ContainsRepresentation(_SURFACE):
-        node.GetSegmentation().CreateRepresentation(_SURFACE, True)
+    if is_shown_in_3d:  # the new shape has dropped the old surface
+        segmentation.CreateRepresentation(_SURFACE, True)
