@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .views import FourViews
 
 Action = Callable[..., Any]
+_OPACITY_PERCENT = {"pet": 40, "map": 75}
 _GOODBYE_SECONDS = 1.0  # for the page to get the reason why a case cannot be opened
 
 
@@ -203,7 +204,7 @@ class Workspace:
     def _follow_state(self) -> None:
         data, views, tools = self.data, self.views, self.flow.outlining.tools
         change = self._state.change
-        change("overlay")(lambda **_: views.set_overlay(data.overlay))
+        change("overlay")(lambda **_: self._choose_overlay())
         change("overlay_percent")(lambda **_: views.set_overlay_opacity(data.overlay_percent / 100))
         change("crosshair")(lambda **_: views.set_crosshair(is_shown=data.crosshair))
         change("brush_mm")(lambda **_: tools.set_brush(data.brush_mm))
@@ -219,6 +220,12 @@ class Workspace:
     def _choose_preset(self, name: str) -> None:
         self.data.preset = name
         self.views.set_preset(name)
+
+    def _choose_overlay(self) -> None:
+        """Each kind comes with the opacity that suits it: CT must be seen through a PET, a map is faint by itself."""
+        self.views.set_overlay(self.data.overlay)
+        if self.data.overlay in _OPACITY_PERCENT:
+            self.data.overlay_percent = _OPACITY_PERCENT[self.data.overlay]
 
     def _choose_tool(self, name: str) -> None:
         self.data.tool = name
