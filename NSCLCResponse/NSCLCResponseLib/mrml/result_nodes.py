@@ -204,6 +204,7 @@ def apply_result(
     for role, other in {**made, "map": shown, "segmentation": segmentation, "ct": ct, "pet": pet}.items():
         node.SetNodeReferenceID(role, other.GetID() if other is not None else None)
     if ct is not None:
-        for other in made.values():
-            file_beside(scene, other, ct)
+        for role, other in made.items():
+            if role not in ("plot", "series"):  # found by the plot views, not filed in the data tree
+                file_beside(scene, other, ct)
     return node

@@ -13,7 +13,9 @@ from NSCLCResponseLib.core.review import ReviewRecord
 from NSCLCResponseLib.mrml.map_volume import CLEAR_BELOW, COLOUR_NAME, add_map, map_colours, without_margin
 from NSCLCResponseLib.mrml.result_nodes import apply_result, result_node
 from NSCLCResponseLib.mrml.scene import open_mrb, save_mrb
-from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
+from NSCLCResponseSegmentLib.core.case import LoadedImage
+from NSCLCResponseSegmentLib.mrml.images import volume_from_loaded
+from NSCLCResponseSegmentLib.mrml.volumes import LUNG_WINDOW, image_from_volume
 
 
 @pytest.fixture
@@ -70,7 +72,10 @@ def test_map_waterfall_and_plot_are_saved_with_the_scene(
     a_slicer_app, an_oblique_image: sitk.Image, a_map: sitk.Image, tmp_path: Path
 ):
     scene = a_slicer_app.scene
-    ct = volume_from_image(scene, an_oblique_image, "CT")
+    loaded = LoadedImage(
+        an_oblique_image, "CT", "HU", Path("ct"), patient_id="P7", study_uid="1.2.3", series_uid="1.2.4"
+    )
+    ct = volume_from_loaded(scene, loaded, "CT", LUNG_WINDOW)
     apply_result(scene, a_result(), {}, None, ct, None, a_map)
     apply_result(scene, a_result(), {}, None, ct, None, a_map)  # a second prediction replaces the first
     assert scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
