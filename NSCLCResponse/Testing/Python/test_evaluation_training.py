@@ -72,15 +72,8 @@ def test_training_ends_with_measures_controls_report_and_a_card_in_the_signature
 
 def test_a_column_that_copies_the_outcome_stops_the_training(tmp_path: Path):
     write_cohort(tmp_path, leak=True)
-    done = nsclc_response(
-        "train",
-        "--cohort",
-        tmp_path / "cohort.csv",
-        "--roles",
-        tmp_path / "roles.yaml",
-        "--out",
-        tmp_path / "signature",
-    )
+    arguments = ("--cohort", tmp_path / "cohort.csv", "--roles", tmp_path / "roles.yaml")
+    done = nsclc_response("train", *arguments, "--out", tmp_path / "signature")
     assert done.code == 2
     assert "age" in done.err
     assert not (tmp_path / "signature").exists()
@@ -114,16 +107,13 @@ def test_the_shipped_clinical_signature_reaches_the_figures_that_are_told_of_it(
     table = shared_data("cohorts", "ici_clinical.csv")
     roles = resource("Evidence", "ici-clinical", "roles.yaml")
     folder = resource("Signatures", "ici-clinical")
-    done = nsclc_response(
-        "evaluate", "--signature", folder, "--cohort", table, "--roles", roles, "--out", tmp_path / "o"
-    )
+    arguments = ("--signature", folder, "--cohort", table, "--roles", roles)
+    done = nsclc_response("evaluate", *arguments, "--out", tmp_path / "o")
     assert done.code == 0, done.err
     now = json.loads((tmp_path / "o" / "metrics.json").read_text())["cohorts"][0]
     told = json.loads(resource("Evidence", "ici-clinical", "metrics.json").read_text())["cohorts"][1]
     assert now["patients"] == told["patients"] == 128
     assert now["auc"] == told["auc"]
-    assert (
-        now["models"]["PD-L1 alone"]["auc"]["value"]
-        < now["models"]["PD-L1 alone"]["signature_on_the_same_patients"]["value"]
-    )
+    single = now["models"]["PD-L1 alone"]
+    assert single["auc"]["value"] < single["signature_on_the_same_patients"]["value"]
     assert "538 real patients" in done.out
