@@ -125,6 +125,14 @@ class Page:
         self.tab.locator("[data-test=lesions] button").first.click()
         self.tab.wait_for_timeout(500)
 
+    def click_in(self, view: str) -> None:
+        """As slowly as a person: events of the mouse within ten milliseconds are taken as one."""
+        self.tab.mouse.move(*self.centre_of(view))
+        self.tab.wait_for_timeout(200)
+        self.tab.mouse.down()
+        self.tab.wait_for_timeout(100)
+        self.tab.mouse.up()
+
     def drag(self, view: str, length: float) -> None:
         x, y = self.centre_of(view)
         self.tab.mouse.move(x, y)
@@ -200,7 +208,7 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
     tools_ms = _slowest(page)
 
     page.press("tool-click")  # a click into the same tumour finds it again
-    page.tab.mouse.click(*page.centre_of("Axial"))
+    page.click_in("Axial")
     page.press("question-yes")  # the tools left their mark in the record
     page.part("cancel-outline").wait_for(timeout=10 * SECONDS)
     page.part("cancel-outline").wait_for(state="detached", timeout=60 * SECONDS)
@@ -295,7 +303,7 @@ def _erase_and_predict_again(page: Page) -> None:
         timeout=10 * SECONDS,
     )
     page.press("tool-click")  # would lose the correction, so it is asked for
-    page.tab.mouse.click(*page.centre_of("Axial"))
+    page.click_in("Axial")
     page.press("question-no")
     page.part("question").wait_for(state="detached", timeout=10 * SECONDS)
     assert page.text("review-state") == "stale"

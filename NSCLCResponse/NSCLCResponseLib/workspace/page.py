@@ -27,6 +27,23 @@ _KEYS = """window.addEventListener('keydown', event => {
   if ('123'.includes(event.key)) trigger('act', ['size', Number(event.key) - 1]);
   if (event.key === 'Escape') trigger('act', ['tool', 'look']);
 })"""
+#: The wheel's notches are added up while the server is busy, and sent as one; the stream of single events would go on
+#: for seconds after the wheel stands still. With Ctrl the view zooms itself.
+_WHEEL = """window.nsclcWheels = {}; window.nsclcWheel = async (view, event) => {
+  if (event.ctrlKey) return;
+  event.preventDefault(); event.stopPropagation();
+  const wheel = window.nsclcWheels[view] = window.nsclcWheels[view] || { steps: 0, busy: false };
+  wheel.steps -= event.deltaMode || Math.abs(event.deltaY) >= 50 ? Math.sign(event.deltaY) : event.deltaY / 25;
+  if (wheel.busy) return;
+  wheel.busy = true;
+  try {
+    while (Math.abs(wheel.steps) >= 1) {
+      const steps = Math.trunc(wheel.steps);
+      wheel.steps -= steps;
+      await trigger('act', ['scroll', view, steps]);
+    }
+  } finally { wheel.busy = false; }
+}"""
 
 _BAR = """
 <header class="bar">
@@ -99,7 +116,7 @@ def build_page(server: Server, act: Callable[..., Any]) -> None:
     server.trigger("act")(act)
     with DivLayout(server, classes="app"):
         client.Style(STYLE)
-        client.ClientTriggers(mounted=f"{_TAB}; {_KEYS}; trigger('act', ['take_over', window.nsclcTab])")
+        client.ClientTriggers(mounted=f"{_TAB}; {_KEYS}; {_WHEEL}; trigger('act', ['take_over', window.nsclcTab])")
         html.Div(_BAR, classes="top")
         with html.Div(classes="work"):
             html.Div(
@@ -114,7 +131,8 @@ def build_page(server: Server, act: Callable[..., Any]) -> None:
                     v_if="!opening && active_tab === window.nsclcTab",
                 ):
                     for view in SLICE_VIEWS:
-                        with html.Div(classes=f"cell {view.lower()}", raw_attrs=[f'data-view="{view}"']):
+                        wheel = f"@wheel.capture=\"window.nsclcWheel('{view}', $event)\""
+                        with html.Div(classes=f"cell {view.lower()}", raw_attrs=[f'data-view="{view}"', wheel]):
                             client.ServerTemplate(name=view)
                             html.Div(_over_slice(view), classes="over")
                     with html.Div(classes="cell three-d", raw_attrs=[f'data-view="{THREE_D}"']):

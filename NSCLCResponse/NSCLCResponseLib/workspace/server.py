@@ -69,6 +69,7 @@ class Workspace:
             "preset": self._choose_preset,
             "fit": views.fit,
             "offset": views.scroll_to,
+            "scroll": views.scroll,
             "tool": self._choose_tool,
             "keep_largest": tools.keep_largest,
             "remove_small": tools.remove_small,

@@ -215,7 +215,7 @@ class FourViews:
         """As :meth:`move_to`, for a mouse that is being dragged."""
         self._paced("follow", lambda: self.move_to(point, except_for=except_for))
 
-    def _scroll(self, name: str, steps: int) -> None:
+    def scroll(self, name: str, steps: int) -> None:
         """The wheel: steps are added up, and taken at once when the time for a picture has come."""
         self._steps[name] = self._steps.get(name, 0) + steps
         self._paced(f"steps {name}", lambda: self._take_steps(name))
@@ -277,21 +277,7 @@ class FourViews:
 
         for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
             view.interactor().AddObserver(event, tell, 10.0)
-        self._watch_wheel(name, view)
         view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
-
-    def _watch_wheel(self, name: str, view: SliceView) -> None:
-        """Slices by our own steps instead of one reslicing per event; with Ctrl the wheel zooms as in Slicer."""
-        interactor = view.interactor()
-        for event, steps in (("MouseWheelForwardEvent", 1), ("MouseWheelBackwardEvent", -1)):
-            tags: list[int] = []
-
-            def take(caller: Any, _event: str, steps: int = steps, tags: list[int] = tags) -> None:
-                if not caller.GetControlKey():
-                    self._scroll(name, steps)
-                    caller.GetCommand(tags[0]).AbortFlagOn()
-
-            tags.append(interactor.AddObserver(event, take, 10.0))
 
 
 def _pixels(view: Any) -> Any:
