@@ -49,6 +49,12 @@ def test_an_outline_goes_through_every_format_unchanged(tmp_path: Path, files: d
         assert back["lesions"][0]["volume_ml"] == result["lesions"][0]["volume_ml"]
 
 
+def test_a_surface_is_written_beside(tmp_path: Path, files: dict[str, Path]):
+    pytest.importorskip("vtkmodules")
+    result = run(files, tmp_path / "tumour.stl", mask=str(files["seg"]))
+    assert Path(result["out"]).stat().st_size > 1000
+
+
 def test_what_is_there_is_replaced_only_when_asked(tmp_path: Path, files: dict[str, Path]):
     out = tmp_path / "mask.nii.gz"
     run(files, out, mask=str(files["seg"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.atomic import require_space, staged_file
-from NSCLCResponseSegmentLib.core.errors import OutputError
+from NSCLCResponseSegmentLib.core.errors import DependencyError, OutputError
 from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice, choose_lesions
 from NSCLCResponseSegmentLib.core.lesions import Lesion, measure_lesions
 from NSCLCResponseSegmentLib.core.reading import read_ct
@@ -45,6 +45,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     out = Path(arguments["out"])
     suffix = format_of(out)
     check_method(arguments)
+    _require_vtk(suffix)
     choice = LesionChoice.parse(arguments.get("lesions") or "")
     _refuse_existing(out, bool(arguments.get("overwrite")))
     require_space(out, _FREE_BYTES_NEEDED)
@@ -83,18 +84,22 @@ def _refuse_existing(out: Path, overwrite: bool) -> None:
         )
 
 
+def _require_vtk(suffix: str) -> None:
+    """Surfaces are made by VTK, which a plain installation of the command line lacks."""
+    from importlib.util import find_spec
+
+    if suffix == SURFACE_SUFFIX and find_spec("vtkmodules") is None:
+        raise DependencyError(
+            "Surfaces (.stl) need VTK, which is not installed.", "Install it: pip install 'nsclc-response[views]'"
+        )
+
+
 def _write(path: Path, outline: Outline, ct: LoadedImage) -> None:
     if format_of(path) != SURFACE_SUFFIX:
         write_outline(path, outline, ct)
         return
-    try:
-        from NSCLCResponseSegmentLib.mrml.surfaces import write_surface
-    except ImportError as problem:
-        from NSCLCResponseSegmentLib.core.errors import DependencyError
+    from NSCLCResponseSegmentLib.mrml.surfaces import write_surface
 
-        raise DependencyError(
-            "Surfaces (.stl) need VTK, which is not installed.", "Install it: pip install 'nsclc-response[views]'"
-        ) from problem
     write_surface(outline.labels, path)
 
 
