@@ -16,12 +16,15 @@ from support.data import shared_data
 
 LUNG1_CENTRE = "-81,201,-456"  # RAS, within GTV-1
 OUTPUTS = {"result.json", "features.csv", "tumour.seg.nrrd", "overlay.png", "report.html", "scene.mrb"}
+OUTPUTS |= {"cnn_map.nrrd", "cnn_gradcam.nrrd"}
+DICOM_OUTPUTS = {"tumour_seg.dcm", "report_sr.dcm"}
 
 
 def predict(out: Path, *arguments: object) -> dict:
-    done = nsclc_response("predict", *arguments, "--out", out)
+    done = nsclc_response("predict", *arguments, "--contours", 6, "--out", out)
     assert done.code == 0, done.err
-    assert {p.name for p in out.iterdir()} == OUTPUTS
+    is_dicom = Path(str(arguments[arguments.index("--ct") + 1])).is_dir()
+    assert {p.name for p in out.iterdir()} == OUTPUTS | (DICOM_OUTPUTS if is_dicom else set())
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     check_result(result)
     assert f"{result['prediction']['probability']:.2f}" in done.out
@@ -81,6 +84,21 @@ def test_lung1_pictures_and_report_are_there_and_self_contained(lung1: tuple[Pat
     assert "data:image/png;base64," in html
     assert "http" not in html.replace("http-equiv", ""), "nothing is fetched from outside"
     assert "<script" not in html
+
+
+def test_lung1_says_how_sure_it_is_and_where_it_looked(lung1: tuple[Path, dict]):
+    out, result = lung1
+    prediction = result["prediction"]
+    low, high = prediction["probability_range"]
+    assert low <= prediction["probability"] <= high
+    assert prediction["redraw"]["count"] == 6
+    assert 0.85 < prediction["redraw"]["dice"] < 1
+    assert result["image_facts"]["slice_mm"] == 3
+    shown = sitk.ReadImage(str(out / "cnn_map.nrrd"))
+    assert list(shown.GetSize()) == result["inputs"]["ct"]["size"]
+    values = sitk.GetArrayViewFromImage(shown)
+    assert 0.5 < abs(values).max() <= 1
+    assert (values != 0).mean() < 0.1, "masked to the patch"
 
 
 def test_lung1_on_a_coarser_mask_says_that_it_was_resampled(tmp_path: Path, lung1: tuple[Path, dict]):

@@ -177,7 +177,7 @@ def check_card(panel, result) -> None:
 
 def check_saved(desktop, panel, folder: Path) -> None:
     """Every file is there; the scene opens again with result and sign-off, and knows when the mask changes."""
-    names = {"features.csv", "report.html", "result.json", "scene.mrb", "tumour.seg.nrrd"}
+    names = {"cnn_map.nrrd", "features.csv", "report.html", "result.json", "scene.mrb", "tumour.seg.nrrd"}
     assert {p.name for p in folder.iterdir()} == names
     saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert saved["review"]["state"] == "signed off"
