@@ -85,6 +85,7 @@ class ResponseLogic:
             "signature": str(signature) if signature else None,
             "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
             "outputs": ["core"],
+            "cut_map": True,  # read by the application itself, which must not wait for empty voxels
             "out": str(folder.path / "result"),
         }
         if petNode is not None:

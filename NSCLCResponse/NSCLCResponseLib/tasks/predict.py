@@ -201,12 +201,15 @@ def _write_core(
 
 
 def _write_maps(current: _Run, case: Case, network_map: NetworkMap) -> None:
-    """Integrated gradients (−1 to 1) and Grad-CAM (0 to 1), on the CT's grid."""
+    """Integrated gradients (−1 to 1) and Grad-CAM (0 to 1) on the CT's grid; for a scene only what the patch covers."""
     import SimpleITK as sitk
 
     from ..core.explain_map import onto_ct
 
-    images = {"cnn_map": network_map.on_ct(case.ct.image), "cnn_gradcam": onto_ct(network_map.cam, case.ct.image)}
+    cut = bool(current.arguments.get("cut_map"))
+    images = {"cnn_map": network_map.on_ct(case.ct.image, cut=cut)}
+    if not cut:
+        images["cnn_gradcam"] = onto_ct(network_map.cam, case.ct.image)
     for role, image in images.items():
         path = current.file(role, f"{role}.nrrd")
         sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
