@@ -17,12 +17,13 @@ from NSCLCResponseSegmentLib.core.masks import onto_grid
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .case_features import FeatureRequest, case_lesions
+from .contours import SEARCH_MM
 from .icc import icc_2_1
 from .pet_measures import NAMES as UPTAKE_NAMES
 from .pet_measures import PEAK_RADIUS_MM, uptake_within
 from .pet_outline import share_outline
 from .prepare import bounding_box
-from .robustness import SEARCH_MM, Extra, Redraws, redraw_features, summary_by_class
+from .robustness import Extra, Redraws, redraw_features, summary_by_class
 
 LEVELS = (0.75, 0.9)
 _REACH_MM = SEARCH_MM + PEAK_RADIUS_MM

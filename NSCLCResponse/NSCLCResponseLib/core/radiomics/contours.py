@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SEARCH_MM = 8.0  # a redrawn contour strays no farther outwards
+
 
 @dataclass(frozen=True)
 class RedrawSettings:
@@ -59,20 +61,24 @@ class Surface:
         from scipy import ndimage
 
         shape = self.depth.shape
-        grid = np.indices(shape, np.float32).reshape(3, -1)
+        near = np.flatnonzero(self.depth < SEARCH_MM)
+        grid = np.stack(np.unravel_index(near, shape)).astype(np.float32)
         spacing = np.array(self.spacing, np.float32)[:, None]
         centre = np.argwhere(self.depth < 0).mean(axis=0)[:, None] * spacing
         turn = _rotation(np.radians(random.normal(0, how.turn_degrees, 3))).astype(np.float32)
         shift = random.normal(0, how.shift_mm, 3).astype(np.float32)[:, None]
-        waves = smooth_field(random, shape, self.spacing, how.smooth_mm).reshape(3, -1)
+        waves = smooth_field(random, shape, self.spacing, how.smooth_mm).reshape(3, -1)[:, near]
         # each displaced point looks up where it came from
         source = (turn @ (grid * spacing - centre) + centre + shift + how.surface_mm * waves) / spacing
         depth = ndimage.map_coordinates(self.depth, source, order=1, mode="nearest")
-        inside = depth < random.normal(0, how.growth_mm)
-        label = np.zeros(inside.size, self.labels.dtype)
+        drawn = depth < random.normal(0, how.growth_mm)
         last = np.array(shape)[:, None] - 1
-        label[inside] = self.labels[tuple(np.clip(np.rint(source[:, inside]).astype(int), 0, last))]
-        return label.reshape(shape), inside.reshape(shape)
+        found = self.labels[tuple(np.clip(np.rint(source[:, drawn]).astype(int), 0, last))]
+        inside = np.zeros(shape, bool)
+        inside.ravel()[near[drawn]] = True
+        label = np.zeros(shape, self.labels.dtype)
+        label.ravel()[near[drawn]] = found
+        return label, inside
 
 
 def smooth_field(

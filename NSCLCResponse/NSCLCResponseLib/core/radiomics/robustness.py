@@ -19,7 +19,7 @@ from NSCLCResponseSegmentLib.core.masks import onto_grid
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .classes import Outcome, compute_classes
-from .contours import RedrawSettings, Surface, cut_into_parts
+from .contours import SEARCH_MM, RedrawSettings, Surface, cut_into_parts
 from .engine import Plan, make_plan
 from .filters import FilteredImage, filtered_images
 from .prepare import Prepared, RegionUnusableError, bounding_box, prepare
@@ -32,7 +32,6 @@ TARGETS_OF_ONE_CASE = 4
 _SMALLEST_PART_ML, _LARGEST_PART_ML = 0.5, 10.0
 _NOISE_TILE = 72  # voxels; noise is filtered on a cube of this size and laid out again and again
 _LINEAR = ("original", "log-sigma", "wavelet")  # filters of which noise can be added after the filter
-SEARCH_MM = 8.0  # a redrawn contour strays no farther
 
 
 @dataclass(frozen=True)
