@@ -57,11 +57,11 @@ def signal_table(seed: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_permuted_labels_tell_signal_from_noise():
     x, y = signal_table(0, 1.0)
-    real = permuted_labels(x, y, 0, 39)
+    real = permuted_labels(x, y, 0, 19)
     assert real["auc"] > 0.75
-    assert real["p"] == pytest.approx(1 / 40)
+    assert real["p"] == pytest.approx(1 / 20)
     assert real["permuted_low"] < 0.5 < real["permuted_high"]
-    noise = permuted_labels(signal_table(1, 0.0)[0], y, 0, 39)
+    noise = permuted_labels(signal_table(1, 0.0)[0], y, 0, 19)
     assert noise["permuted_low"] - 0.05 < noise["auc"] < noise["permuted_high"] + 0.1
     assert noise["p"] > 0.05
 
