@@ -20,6 +20,7 @@ from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
 
 from ..core.prediction import Prediction
 from ..core.review import ReviewRecord
+from .map_volume import without_margin
 from .result_nodes import apply_result, stored_result, stored_review
 from .review_tracker import mask_state
 
@@ -105,10 +106,10 @@ class ResponseLogic:
             tumour = sitk.Or(tumour, mask_from_segment(node, segment_id, ct, whole=True))
         return tumour
 
-    def finishPredict(self, job: NodeJob) -> Prediction:
-        """Take a finished job's result into the scene: result node, feature and contribution tables, summary.
+    def fetchPredict(self, job: NodeJob) -> None:
+        """Read the files of a finished job, which :meth:`finishPredict` does otherwise; touches no scene.
 
-        A mask that was edited while the job ran makes the prediction stale at once.
+        A user interface that must not wait a second for the map can call this in another thread.
 
         :raises NSCLCResponseError: the job failed or was cancelled.
         """
@@ -117,9 +118,21 @@ class ResponseLogic:
             folder = Path(job.arguments["out"])
             features = _read_features(folder / result["files"]["features"])
             name = result["files"].get("cnn_map")
-            network_map = sitk.ReadImage(str(folder / name)) if name else None
+            network_map = without_margin(sitk.ReadImage(str(folder / name))) if name else None
         finally:
             job.folder.remove()
+        job.fetched = (result, features, network_map)
+
+    def finishPredict(self, job: NodeJob) -> Prediction:
+        """Take a finished job's result into the scene: result node, feature and contribution tables, summary.
+
+        A mask that was edited while the job ran makes the prediction stale at once.
+
+        :raises NSCLCResponseError: the job failed or was cancelled.
+        """
+        if job.fetched is None:
+            self.fetchPredict(job)
+        result, features, network_map = job.fetched
         segmentation = self.scene.GetNodeByID(job.nodes["segmentation"])
         record = self._reviewed(result, segmentation, job)
         result = {**result, "review": record.to_json()}

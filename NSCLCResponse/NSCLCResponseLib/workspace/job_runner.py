@@ -48,10 +48,17 @@ class JobRunner:
         """Whether a job is under way."""
         return bool(self._name)
 
-    async def run(self, name: str, start: Callable[[], JobProcess], finish: Callable[[Any], None]) -> None:
+    async def run(
+        self,
+        name: str,
+        start: Callable[[], JobProcess],
+        finish: Callable[[Any], None],
+        fetch: Callable[[Any], None] = lambda _job: None,
+    ) -> None:
         """Start a job, follow it to its end, and hand it to ``finish``, which may raise what the user is told.
 
         :param start: called in another thread; it only reads the scene.
+        :param fetch: called in another thread before ``finish``, to read the files of a job; no scene.
         """
         if self.running:
             return
@@ -62,7 +69,7 @@ class JobRunner:
             self._job = await loop.run_in_executor(None, start)  # writes images, which takes a while
             await self._follow(self._job, TimeLeft())
             self._show(name, 100, "Showing the result")
-            await asyncio.sleep(0)
+            await loop.run_in_executor(None, fetch, self._job)
             finish(self._job)
         except JobCancelledError:
             self._tell("Cancelled; nothing was changed.", False)

@@ -68,7 +68,7 @@ class Reviewing:
             job.mask_checksum = checksum  # a stroke while the images are being written counts as one after them
             return job
 
-        await flow.jobs.run("predict", start, self._finish_predict)
+        await flow.jobs.run("predict", start, self._finish_predict, self._response.fetchPredict)
 
     def _finish_predict(self, job: Any) -> None:
         self._response.finishPredict(job)

@@ -51,6 +51,7 @@ class NodeJob(JobProcess):
         self.folder = folder
         self.nodes = dict(nodes)
         self.mask_checksum = mask_checksum
+        self.fetched: Any = None  # what was read of its files before the scene takes it
 
     def wait(self) -> dict[str, Any]:
         """Wait for the result; for scripts. :raises NSCLCResponseError: as :meth:`result`."""
