@@ -22,6 +22,7 @@ from .survival_fit import c_index_interval
 from .training_compare import Compared, compare
 from .training_data import TrainingData
 from .training_fits import Fit, Fitter, LeftOut, left_out_sets, patient_folds
+from .wording import part_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +116,7 @@ def _fit_all(fitter: Fitter, sets: Sequence[LeftOut], progress: Progress) -> dic
     for part in parts:
         for number, left_out in enumerate(sets, start=1):
             step = progress.part(done / total, (done + weights[part]) / total)
-            step.report(0.0, f"Fitting {part.replace('_', ' ')}, {number} of {len(sets)}")
+            step.report(0.0, f"Fitting {part_name(part)}, {number} of {len(sets)}")
             fits[part, left_out] = fitter.fit(part, left_out, step)
             done += weights[part]
     return fits

@@ -79,8 +79,9 @@ def compare(
     for number, model in enumerate(preset.compare if names else ()):
         options = replace(preset.table, model=model, harmonise="")
         logits = np.full(len(x), np.nan)
-        for fold in [*np.unique(folds), -1]:
-            done = (number + (fold + 1) / (folds.max() + 2)) / len(preset.compare)
+        left_out = [*np.unique(folds), -1]  # -1: nobody
+        for index, fold in enumerate(left_out):
+            done = (number + index / len(left_out)) / len(preset.compare)
             progress.report(done, f"Comparing with {model.replace('_', ' ')}")
             rows = here & (folds != fold)
             fitted = _kept(work, x[rows], data.outcome[rows], options, preset.seed * 1000 + int(fold) + 1)

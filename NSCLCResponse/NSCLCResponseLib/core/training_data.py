@@ -101,15 +101,7 @@ def collect(
 
     patients = cohort.with_outcome().patients
     plan = _Plan(parts, _load_all(settings, parts), patch, work / "patients", cohort.roles.aggregate, shuffled)
-    measured = []
-    for patient in patients[ranks.rank() :: ranks.world()] if ranks.world() > 1 else ():
-        _measure(patient, plan)  # each process its share; below all read what all have kept
-    ranks.wait()
-    for index, patient in enumerate(patients):
-        progress.report(index / max(len(patients), 1), f"Measuring {len(patients)} patients")
-        measured.append(_measure(patient, plan))
-        if measured[-1].problem:
-            progress.warn(f"{patient.name} takes part without images: {measured[-1].problem}")
+    measured = _measure_all(patients, plan, progress)
     outcome = np.array([-1 if p.outcome is None else p.outcome for p in patients], dtype=int)
     if len(set(outcome.tolist()) - {-1}) < 2:
         raise CohortError(
@@ -132,6 +124,21 @@ def collect(
         problems={p.name: m.problem for p, m in zip(patients, measured, strict=True) if m.problem},
         facts=[m.facts for m in measured],
     )
+
+
+def _measure_all(patients: Sequence[Patient], plan: _Plan, progress: Progress) -> list[_Measured]:
+    """All patients, each measured once; a problem with images becomes a warning."""
+    if ranks.world() > 1:
+        for patient in patients[ranks.rank() :: ranks.world()]:
+            _measure(patient, plan)  # each process its share; below all read what all have kept
+        ranks.wait()
+    measured = []
+    for index, patient in enumerate(patients):
+        progress.report(index / max(len(patients), 1), f"Measuring {len(patients)} patients")
+        measured.append(_measure(patient, plan))
+        if measured[-1].problem:
+            progress.warn(f"{patient.name} takes part without images: {measured[-1].problem}")
+    return measured
 
 
 @dataclass(frozen=True)

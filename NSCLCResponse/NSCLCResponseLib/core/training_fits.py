@@ -121,6 +121,7 @@ class Fitter:
     def _fit_table(self, part: str, rows: np.ndarray, seed: int, key: str, progress: Progress) -> Fit:
         import numpy as np
 
+        del progress  # a table takes seconds, and who counts the fits has reported this one
         combat, x = self._harmonised(part, rows)
         chosen_path = self._work / f"{key}.json"
 
@@ -134,7 +135,6 @@ class Fitter:
         logits = np.full(len(x), np.nan)
         here = self._data.available(part)
         logits[here] = pipeline.decision_function(x[here])
-        progress.report(1.0, f"Fitted {part.replace('_', ' ')}")
         return Fit(pipeline, data, {part: logits}, json.loads(chosen_path.read_text(encoding="utf-8")), combat)
 
     def _fitted_table(self, part: str, x: np.ndarray, rows: np.ndarray, seed: int) -> tuple[Any, dict[str, Any]]:
