@@ -75,14 +75,15 @@ def measure_facts(
     :param blood_hu: the level of blood, if it is known already.
     """
     x, y, z = ct.GetSpacing()
-    inside = sitk.GetArrayViewFromImage(mask) != 0
-    grey = sitk.GetArrayViewFromImage(ct)
+    labels, whole = sitk.GetArrayViewFromImage(mask), sitk.GetArrayViewFromImage(ct)
+    near = _box(labels, (z, y, x))  # the rest of a large CT would only cost time
+    inside, grey = labels[near] != 0, whole[near]
     values = grey[inside]
     low, high = np.percentile(values, (5, 95))
     return ImageFacts(
         slice_mm=float(z),
         pixel_mm=float(max(x, y)),
-        noise_hu=noise_of(_around(grey, inside, (z, y, x)).astype(np.float64)),
+        noise_hu=noise_of(grey.astype(np.float64)),
         volume_ml=float(len(values) * x * y * z / 1000),
         low_hu=float(low),
         high_hu=float(high),
@@ -101,13 +102,17 @@ def _blood_hu(ct: sitk.Image, anatomy: Anatomy | None) -> float:
     return blood_level(anatomy.coarse_ct, anatomy.coarse_lungs)
 
 
-def _around(grey: np.ndarray, inside: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-    box = []
+def _box(labels: np.ndarray, spacing: tuple[float, ...]) -> tuple[slice, ...]:
+    """Around what is not 0, with a margin."""
+    box: list[slice] = []
+    part = labels
     for axis in range(3):
-        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        hit = np.flatnonzero(part.any(axis=tuple(a for a in range(3) if a != axis)))
+        first, last = int(hit[0]), int(hit[-1]) + 1
+        part = np.take(part, range(first, last), axis=axis)
         margin = int(np.ceil(_AROUND_MM / spacing[axis]))
-        box.append(slice(max(0, hit[0] - margin), hit[-1] + margin + 1))
-    return grey[tuple(box)]
+        box.append(slice(max(0, first - margin), last + margin))
+    return tuple(box)
 
 
 def blood_level(ct: sitk.Image, lungs: sitk.Image) -> float:

@@ -49,12 +49,13 @@ class ResponseLogic:
         clinical: Mapping[str, Any] | None = None,
         signature: str | Path | None = None,
         segmentIds: Sequence[str] | None = None,
+        whatIf: Sequence[str] = (),
     ) -> Prediction:
         """Predict and wait; see :meth:`startPredict` for the form that does not wait.
 
         :raises NSCLCResponseError: the input cannot be used, in a sentence for the user.
         """
-        job = self.startPredict(ctNode, segmentationNode, petNode, clinical, signature, segmentIds)
+        job = self.startPredict(ctNode, segmentationNode, petNode, clinical, signature, segmentIds, whatIf)
         try:
             job.wait()
         finally:
@@ -70,10 +71,12 @@ class ResponseLogic:
         clinical: Mapping[str, Any] | None = None,
         signature: str | Path | None = None,
         segmentIds: Sequence[str] | None = None,
+        whatIf: Sequence[str] = (),
     ) -> NodeJob:
         """Start the same job as ``nsclc-response predict``; poll it, then call :meth:`finishPredict`.
 
         :param segmentIds: the segments that make up the tumour; all without it.
+        :param whatIf: changes to try, e.g. ``pdl1_tps_percent=10`` or ``erode=2``; the answers are in the result.
         :raises MaskError: there is nothing to predict on.
         """
         folder = JobFolder()
@@ -85,6 +88,7 @@ class ResponseLogic:
             "clinical": {name: str(value) for name, value in (clinical or {}).items()},
             "signature": str(signature) if signature else None,
             "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
+            "what_if": list(whatIf),
             "outputs": ["core"],
             "cut_map": True,  # read by the application itself, which must not wait for empty voxels
             "out": str(folder.path / "result"),
