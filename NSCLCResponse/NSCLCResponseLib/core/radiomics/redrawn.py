@@ -16,7 +16,7 @@ from .contours import RedrawSettings
 from .engine import Plan, make_plan
 from .prepare import Prepared, RegionUnusableError, prepare
 from .processes import side_by_side
-from .robustness import _filter, _measure_target, _without_resegmentation
+from .robustness import filter_once, measure_target, without_resegmentation
 from .settings import RadiomicsSettings
 from .shape import compute_shape
 
@@ -42,11 +42,11 @@ def measure_masks(
     """
     plan = _only(make_plan(settings.parameters), wanted)
     try:
-        whole = _without_resegmentation(plan)
+        whole = without_resegmentation(plan)
         prepared = prepare(image, _union(given, masks), whole)
     except RegionUnusableError:
         return [{} for _ in masks]
-    filtered = _filter(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
+    filtered = filter_once(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
     if any(name.startswith("shape") for name in plan.classes):
         compute_shape(prepared, plan)  # loads what the processes then share
     tasks = [partial(_measure, mask, prepared, filtered, plan) for mask in masks]
@@ -84,5 +84,5 @@ def _union(given: sitk.Image, masks: Sequence[sitk.Image]) -> sitk.Image:
 def _measure(mask: sitk.Image, prepared: Prepared, filtered: Sequence[Any], plan: Plan) -> dict[str, float]:
     moved = sitk.Resample(mask, prepared.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
     inside = sitk.GetArrayViewFromImage(moved) == 1
-    outcome = _measure_target(np.asarray(inside), prepared, filtered, plan, (0, 0, 0))
+    outcome = measure_target(np.asarray(inside), prepared, filtered, plan, (0, 0, 0))
     return {name: float(value) for name, value in outcome.values.items()}

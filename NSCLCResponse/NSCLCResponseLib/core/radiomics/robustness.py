@@ -117,13 +117,13 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     masks = {name: onto_grid(mask, image)[0] for name, mask in lesions.items()}
     whole = sitk.Cast(sum(masks.values()) > 0, sitk.sitkUInt8)
     try:
-        prepared = prepare(image, whole, _without_resegmentation(plan))
+        prepared = prepare(image, whole, without_resegmentation(plan))
     except RegionUnusableError as problem:
         nothing = np.full((len(masks), count, len(names)), np.nan)
         return Redraws(names, nothing, tuple(masks), reasons=dict.fromkeys(names, str(problem)))
     targets, labels = _targets(prepared, masks, parts=parts)
     surface = Surface.of(labels, sitk.GetArrayFromImage(prepared.mask) == 1, prepared.image.GetSpacing()[::-1])
-    filtered = _filter(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
+    filtered = filter_once(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
     compute_shape(prepared, plan)  # loads what the processes then share
     tasks = [
         partial(_measure_redraw, surface, prepared, filtered, (plan, extra), how, (seed, number, len(targets)))
@@ -140,7 +140,7 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     return Redraws(names, values, targets, tuple(dice), reasons)
 
 
-def _without_resegmentation(plan: Plan) -> Plan:
+def without_resegmentation(plan: Plan) -> Plan:
     """The grey range is applied to each redrawn contour, not to the outline that is redrawn."""
     return replace(plan, setting={**plan.setting, "resegmentRange": None}, outlier_sigmas=0.0)
 
@@ -170,7 +170,7 @@ def _targets(prepared: Prepared, masks: Mapping[str, sitk.Image], *, parts: bool
     return tuple(described), cut
 
 
-def _filter(
+def filter_once(
     prepared: Prepared, plan: Plan, how: RedrawSettings, seed: int, run: tuple[Progress, int | None]
 ) -> list[_Filtered]:
     """All image types once, and the same filters on one field of noise."""
@@ -237,7 +237,7 @@ def _measure_redraw(
     failed: dict[str, str] = {}
     for target in range(targets):
         inside = labels == target + 1
-        outcome = _measure_target(inside, prepared, filtered, plan, shift)
+        outcome = measure_target(inside, prepared, filtered, plan, shift)
         if extra.names:
             outcome.take(Outcome(*extra.measure(_on_working_grid(inside, prepared))))
         values[target] = [outcome.values.get(name, np.nan) for name in names]
@@ -245,7 +245,7 @@ def _measure_redraw(
     return values, overlap, failed
 
 
-def _measure_target(
+def measure_target(
     inside: np.ndarray, prepared: Prepared, filtered: Sequence[_Filtered], plan: Plan, shift: tuple[int, ...]
 ) -> Outcome:
     from radiomics import imageoperations
