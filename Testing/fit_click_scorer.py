@@ -35,6 +35,7 @@ USED = (
     "bone_share",
     "log_push",
     "log_push_squared",
+    "subsolid",
 )
 HOPELESS = 0.6  # where no size is right, which one is nearest teaches nothing
 STIFFNESS = 3.0

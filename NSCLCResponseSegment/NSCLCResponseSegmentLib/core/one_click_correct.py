@@ -109,8 +109,7 @@ def _lump_on_ct(
 
 def _inside(mask: sitk.Image, grid: sitk.Image) -> np.ndarray:
     """The outline on a working grid."""
-    soft = sitk.Cast(mask, sitk.sitkFloat32)
-    resampled = sitk.Resample(soft, grid, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    resampled = sitk.Resample(mask, grid, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
     return sitk.GetArrayFromImage(resampled) >= 0.5
 
 
@@ -137,9 +136,22 @@ def _radius(around: Surroundings, domain: np.ndarray) -> float:
 
 def _on_ct(region: np.ndarray, grid: sitk.Image, ct_like: sitk.Image) -> np.ndarray:
     """A region of the working grid on the CT's, (z, y, x), with a smooth surface."""
+    out = np.zeros(ct_like.GetSize()[::-1], bool)
+    points = np.argwhere(region)
+    if not len(points):
+        return out
     soft = sitk.GetImageFromArray(region.astype(np.float32))
     soft.CopyInformation(grid)
-    return sitk.GetArrayFromImage(sitk.Resample(soft, ct_like, sitk.Transform(), sitk.sitkLinear, 0.0)) >= 0.5
+    low, high = points.min(axis=0)[::-1] - 1, points.max(axis=0)[::-1] + 1
+    corners = np.array(np.meshgrid(*zip(low.tolist(), high.tolist(), strict=True))).reshape(3, -1).T.tolist()
+    places = [grid.TransformContinuousIndexToPhysicalPoint([float(v) for v in corner]) for corner in corners]
+    index = np.array([ct_like.TransformPhysicalPointToContinuousIndex(place) for place in places])
+    first = np.clip(np.floor(index.min(axis=0)).astype(int), 0, np.array(ct_like.GetSize()) - 1)
+    last = np.clip(np.ceil(index.max(axis=0)).astype(int), 0, np.array(ct_like.GetSize()) - 1)
+    part = sitk.RegionOfInterest(ct_like, [int(n) for n in last - first + 1], [int(n) for n in first])
+    values = sitk.GetArrayFromImage(sitk.Resample(soft, part, sitk.Transform(), sitk.sitkLinear, 0.0))
+    out[tuple(slice(f, t + 1) for f, t in zip(first[::-1], last[::-1], strict=True))] = values >= 0.5
+    return out
 
 
 def _tissue(ct: sitk.Image, region: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from .one_click_seed import CAVITY_ML, Surroundings
+from .one_click_seed import CAVITY_ML, SOFT_HU, Surroundings
 
 TISSUE_HU = -450.0  # half-way between tumour and lung
 _REACH_MM = 2.5  # how far the tissue's edge may lie from the region's
@@ -27,7 +27,7 @@ def finish(ct: sitk.Image, around: Surroundings, region: np.ndarray) -> sitk.Ima
         sitk.Resample(distance, part, sitk.Transform(), sitk.sitkLinear, 100.0, sitk.sitkFloat32)
     )
     spacing = part.GetSpacing()[::-1]
-    tissue = sitk.GetArrayViewFromImage(part) > TISSUE_HU
+    tissue = sitk.GetArrayViewFromImage(part) > around.soft_hu + TISSUE_HU - SOFT_HU
     against_air = ndimage.binary_dilation(~tissue, iterations=2)
     mask = (from_edge <= 0) | ((from_edge <= _REACH_MM) & tissue & against_air)
     mask &= tissue | (from_edge <= -_REACH_MM)

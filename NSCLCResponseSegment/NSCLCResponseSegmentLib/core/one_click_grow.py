@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import SimpleITK as sitk
 
 from .one_click_cut import minimal_cut
 from .one_click_seed import ASIDE, FREE_MM, SOFT_HU, PointLps, Surroundings, Voxel, look_around, lump
@@ -39,6 +40,10 @@ class Growth:
 _COARSE_MM = 3.0
 _REACH_MM = 105.0
 _FINE_BELOW_MM = 12.0  # lumps of smaller radius are cut on a finer grid
+_GROUND_GLASS_HU = 210.0  # denser than the median of the lung by this much: ground glass
+_HALO_MM, _HALO_SHARE, _HALO_LEAST_ML = (2.0, 5.5), 0.65, 0.3
+_SOLID_PART_MM = 14.0  # a larger solid part is the tumour; ground glass around it is lung that it blocks
+_HALO_REACH_MM, _HALO_STEP_MM = 60.0, 2.0
 _HARD_BEYOND_MM = 22.0
 _SEED_SHARE = 0.7
 _NOT_IN_LARGER = 0.02  # the regions of smaller pushes lie within those of larger ones
@@ -71,7 +76,11 @@ def grow(
     progress: Progress = SILENT,
     growth: Growth | None = None,
 ) -> list[Sweep]:
-    """Regions of several sizes around the clicks: one sweep, or two where a click may belong to either of two lumps."""
+    """Regions of several sizes around the clicks.
+
+    :returns: one sweep, or two where a click may belong to either of two lumps; and another that takes ground glass for
+        tumour where the solid part lies in it.
+    """
     growth = growth or Growth()
     coarse = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
     readings = []
@@ -88,7 +97,33 @@ def grow(
             continue
         fine = look_around(anatomy, include, exclude, 4.0 * largest + 20.0, max(1.5, largest / 5.0))
         sweeps.append(_sweep(fine, [lump(fine, click, aside) for click in fine.clicks], growth, part))
+    soft_hu = _lung_hu(anatomy) + _GROUND_GLASS_HU
+    if soft_hu < SOFT_HU and _has_halo(sweeps[0], soft_hu):
+        around = look_around(anatomy, include, exclude, _HALO_REACH_MM, _HALO_STEP_MM, soft_hu)
+        sweeps.append(_sweep(around, [lump(around, click, ASIDE[0]) for click in around.clicks], growth, SILENT))
     return sweeps
+
+
+def _lung_hu(anatomy: Anatomy) -> float:
+    """Median of the air-filled lung, HU."""
+    hu, lungs = (sitk.GetArrayViewFromImage(image) for image in (anatomy.coarse_ct, anatomy.coarse_lungs))
+    inside = hu[lungs > 0]
+    return float(np.median(inside)) if inside.size else -800.0
+
+
+def _has_halo(sweep: Sweep, ground_glass_hu: float) -> bool:
+    """Whether most of the lung a few mm around the solid part is ground glass."""
+    from scipy import ndimage
+
+    around = sweep.around
+    if sweep.radius > _SOLID_PART_MM:
+        return False
+    shape = sweep.shapes[len(sweep.shapes) // 2]
+    away = ndimage.distance_transform_edt(~shape) * around.step
+    shell = (away > _HALO_MM[0]) & (away <= _HALO_MM[1]) & (around.hu < SOFT_HU) & ~around.soft
+    if shell.sum() * around.voxel_ml < _HALO_LEAST_ML:
+        return False
+    return bool((around.hu[shell] > ground_glass_hu).mean() > _HALO_SHARE)
 
 
 def _differ(lumps: list[tuple[Voxel, float]], others: list[tuple[Voxel, float]]) -> bool:

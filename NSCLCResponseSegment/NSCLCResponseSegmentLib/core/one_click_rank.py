@@ -38,6 +38,7 @@ DESCRIPTORS = (
     "step",
     "log_push",
     "log_push_squared",
+    "subsolid",
 )
 
 
@@ -102,6 +103,7 @@ def _describe(sweep: Sweep, number: int) -> list[float]:
         around.step,
         np.log(sweep.pushes[number]),
         np.log(sweep.pushes[number]) ** 2,
+        float(_with_ground_glass(sweep)),
     ]
 
 
@@ -133,12 +135,13 @@ class Candidate:
 
 
 def order(sweeps: list[Sweep]) -> list[Candidate]:
-    """All candidates, the likeliest first."""
+    """All candidates, the likeliest first; those that take ground glass for tumour come last."""
     candidates, merits = [], []
     for sweep in sweeps:
         for number, expected in enumerate(expected_dice(describe(sweep))):
             candidates.append(Candidate(sweep, number, float(expected)))
-            merits.append(expected - _AWAY_FROM_USUAL * np.log(sweep.pushes[number] / _USUAL_PUSH) ** 2)
+            usual = _AWAY_FROM_USUAL * np.log(sweep.pushes[number] / _USUAL_PUSH) ** 2
+            merits.append(expected - usual - _with_ground_glass(sweep))
     return [candidates[i] for i in np.argsort(-np.array(merits), kind="stable")]
 
 
@@ -146,18 +149,25 @@ def offer(ordered: list[Candidate], count: int) -> list[Candidate]:
     """The likeliest candidates of clearly different size, at most ``count``.
 
     The second and third are the likeliest smaller and the likeliest larger one, so that a user finds the way to either
-    side; sizes that hardly differ are one choice.
+    side; sizes that hardly differ are one choice. Where the tumour may be part of a larger ground glass, the last one
+    is that.
     """
+    glass = [c for c in ordered if _with_ground_glass(c.sweep)][: count > 2]
+    count -= len(glass)
     picked = ordered[:1]
     while len(picked) < count:
         apart = [c for c in ordered if all(abs(c.log_volume - p.log_volume) > _SAME_SIZE for p in picked)]
-        if len(picked) == 2:
+        if len(picked) == 2:  # the third lies on the other side
             was_larger = picked[1].log_volume > picked[0].log_volume
             apart = [c for c in apart if (c.log_volume > picked[0].log_volume) != was_larger] or apart
         if not apart:
             break
         picked.append(apart[0])
-    return picked
+    return picked + glass
+
+
+def _with_ground_glass(sweep: Sweep) -> bool:
+    return sweep.around.soft_hu < SOFT_HU
 
 
 def expected_dice(descriptors: np.ndarray) -> np.ndarray:

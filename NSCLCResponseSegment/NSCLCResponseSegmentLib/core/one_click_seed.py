@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,21 +32,28 @@ _ROUNDS = 8
 class Surroundings:
     """The crop around the clicks; arrays are (z, y, x) on an isotropic grid of ``step`` mm.
 
-    :param soft: soft tissue with the air pockets in it.
+    :param soft_hu: what is denser counts as tissue of a tumour: soft tissue, or ground glass too.
+    :param soft: that tissue with the air pockets in it.
     :param depth: mm beyond the expected lung field (see :mod:`.anatomy_field`).
     :param click_depth: the largest depth of a click: a tumour clicked on in the mediastinum may reach that far.
     """
 
+    ct: sitk.Image
     grid: sitk.Image
     step: float
+    soft_hu: float
     hu: np.ndarray
-    sheets: np.ndarray
     soft: np.ndarray
     bone: np.ndarray
     depth: np.ndarray
     clicks: tuple[Voxel, ...]
     excluded: tuple[Voxel, ...]
     click_depth: float
+
+    @cached_property
+    def sheets(self) -> np.ndarray:
+        """Thin dark layers, HU (see :mod:`.one_click_sheets`)."""
+        return dark_sheets(self.ct, self.grid)
 
     @property
     def voxel_ml(self) -> float:
@@ -59,7 +67,12 @@ class Surroundings:
 
 
 def look_around(
-    anatomy: Anatomy, clicks: list[PointLps], excluded: list[PointLps], reach_mm: float, step: float
+    anatomy: Anatomy,
+    clicks: list[PointLps],
+    excluded: list[PointLps],
+    reach_mm: float,
+    step: float,
+    soft_hu: float = SOFT_HU,
 ) -> Surroundings:
     """Crop to ``reach_mm`` around the clicks and sort the tissue in it."""
     from scipy import ndimage
@@ -74,11 +87,12 @@ def look_around(
     inside = [_voxel(grid, p) for p in clicks]
     seen = [p for p in excluded if _is_within(grid.TransformPhysicalPointToIndex(p), grid.GetSize())]
     return Surroundings(
+        ct=anatomy.ct,
         grid=grid,
         step=step,
         hu=hu,
-        sheets=dark_sheets(anatomy.ct, grid),
-        soft=(hu > SOFT_HU) | (_pockets(hu <= SOFT_HU, step) & ~_airways(anatomy, grid)),
+        soft_hu=soft_hu,
+        soft=(hu > soft_hu) | (_pockets(hu <= soft_hu, step) & ~_airways(anatomy, grid)),
         bone=bone,
         depth=depth,
         clicks=tuple(inside),
@@ -145,8 +159,8 @@ def lump(around: Surroundings, click: Voxel, aside: float = ASIDE[-1]) -> tuple[
     """
     from scipy import ndimage
 
-    solid = ndimage.gaussian_filter(np.clip(around.hu, -1000, 200), min(_BLUR_MM / around.step, 1.0)) > SOFT_HU
-    solid |= around.soft & (around.hu <= SOFT_HU)  # cavities and bronchi
+    solid = ndimage.gaussian_filter(np.clip(around.hu, -1000, 200), min(_BLUR_MM / around.step, 1.0)) > around.soft_hu
+    solid |= around.soft & (around.hu <= around.soft_hu)  # cavities and bronchi
     free = solid & ~around.bone & (around.depth <= max(FREE_MM, around.click_depth + 3.0))
     for voxel in around.excluded:
         free &= ~around.ball(voxel, 3.0)
