@@ -78,10 +78,10 @@ def compare(found: sitk.Image, truth: sitk.Image) -> dict[str, Any]:
 
 
 def _distances(found: sitk.Image, truth: sitk.Image) -> dict[str, float | None]:
-    both = sitk.GetArrayViewFromImage(sitk.Or(found, truth))
     if not sitk.GetArrayViewFromImage(found).any() or not sitk.GetArrayViewFromImage(truth).any():
         return {"surface_mm": None, "hausdorff95_mm": None}
-    index = np.argwhere(both)[:, ::-1]
+    either = sitk.Or(found, truth)
+    index = np.argwhere(sitk.GetArrayViewFromImage(either))[:, ::-1]
     first, last = np.maximum(index.min(axis=0) - 2, 0), np.minimum(index.max(axis=0) + 2, np.array(found.GetSize()) - 1)
     size, start = [int(v) for v in last - first + 1], [int(v) for v in first]
     pair = [sitk.RegionOfInterest(image, size, start) for image in (found, truth)]

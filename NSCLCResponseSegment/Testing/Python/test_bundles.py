@@ -17,6 +17,7 @@ import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core import bundle_run
 from NSCLCResponseSegmentLib.core.bundle_files import open_bundle
+from NSCLCResponseSegmentLib.core.bundle_measure import compare
 from NSCLCResponseSegmentLib.core.bundle_run import run_bundle
 from NSCLCResponseSegmentLib.core.errors import CohortError, ImageError, OutputError, SegmentationError
 from NSCLCResponseSegmentLib.core.model_catalog import (
@@ -198,6 +199,30 @@ def test_a_changed_file_is_noticed(tmp_path: Path):
     assert "its SHA-256 differs" in refusal(folder)
     path.unlink()
     assert "metadata.json is missing" in refusal(folder)
+
+
+def test_measures_of_two_boxes_that_can_be_counted_by_hand():
+    array = np.zeros((20, 20, 40), dtype=np.uint8)
+    array[5:15, 5:15, 5:15] = 1
+    truth = sitk.GetImageFromArray(array)
+    truth.SetSpacing((1.0, 1.0, 2.0))
+    measured = compare(truth, truth)
+    assert (measured["dice"], measured["surface_mm"], measured["hausdorff95_mm"]) == (1.0, 0.0, 0.0)
+    array[5:15, 5:15, 15:17] = 1  # two voxels too far on one side
+    found = sitk.GetImageFromArray(array)
+    found.CopyInformation(truth)
+    measured = compare(found, truth)
+    assert measured["dice"] == pytest.approx(2 * 1000 / 2200, abs=1e-4)
+    assert measured["hausdorff95_mm"] == 2.0
+    assert 0.2 < measured["surface_mm"] < 0.8
+    array[1:4, 1:4, 28:38] = 1  # something else, far away
+    found = sitk.GetImageFromArray(array)
+    found.CopyInformation(truth)
+    measured = compare(found, truth)
+    assert (measured["lesions"], measured["lesions_found"], measured["false_lesions"]) == (1, 1, 1)
+    assert measured["hausdorff95_mm"] > 20
+    nothing = compare(found * 0, truth)
+    assert (nothing["dice"], nothing["lesions_found"], nothing["surface_mm"]) == (0.0, 0, None)
 
 
 # ---------------------------------------------------------------- the catalogue
