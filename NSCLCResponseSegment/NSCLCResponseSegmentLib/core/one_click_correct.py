@@ -32,9 +32,10 @@ _LEAST_RADIUS_MM = 1.5
 _MOST_AIR_MM = 15.0
 _KEEP_MM = 3.0  # around points that said the opposite
 _CRUMB = 0.1  # share of the largest piece: smaller pieces that a cut leaves near the point go too
-_CENTRAL = 0.5  # of the largest depth of the lump: a point deeper than that lies in its middle
+_CENTRAL = 0.8  # of the largest depth of the lump: a point deeper than that lies in its middle
+_MOST_TAKEN = 0.75  # of the outline; at most as much is added as there is
 _LEAST_LUMP = 1.5  # voxels of depth
-_LUMP_REACH = 8.0  # depths of the point in the lump
+_LUMP_REACH = 4.0  # depths of the point in the lump
 _ADD = Growth(push=(0.2,), far_cost=0.0)
 _TAKE = Growth(push=(0.2,), far_cost=0.0, beyond_cost=0.0, odd_cost=0.0, not_soft_cost=0.0)
 
@@ -98,6 +99,8 @@ def _lump_on_ct(
         lump = pieces == pieces[index]
         depth = ndimage.distance_transform_edt(np.pad(lump, 1))[1:-1, 1:-1, 1:-1] * around.step
         if depth[index] < max(_CENTRAL * depth.max(), _LEAST_LUMP * around.step):
+            continue
+        if lump.sum() > (1.0 if add else _MOST_TAKEN) * inside.sum():
             continue
         lump &= around.ball(index, _LUMP_REACH * float(depth[index]))
         for other in fixed:
