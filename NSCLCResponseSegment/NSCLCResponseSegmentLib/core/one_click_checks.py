@@ -16,6 +16,7 @@ Point = tuple[float, float, float]
 
 _BONE_HU = 300.0
 _AIR_HU = -650.0
+_CUT_SHARE = 0.1  # of one side of the image
 _REMEDY = "Click on the solid part of the tumour."
 
 
@@ -47,15 +48,22 @@ def require_tissue(anatomy: Anatomy, point: Point, correcting: bool = False) -> 
     coarse_index = anatomy.coarse_body.TransformPhysicalPointToIndex(anatomy.ct.TransformIndexToPhysicalPoint(index))
     size = anatomy.coarse_body.GetSize()
     coarse_index = tuple(min(max(i, 0), n - 1) for i, n in zip(coarse_index, size, strict=True))
-    if not anatomy.coarse_body[coarse_index]:
-        raise SegmentationError(f"The point {_words(point)} lies in air outside the body.", _REMEDY)
     median = _median_around(anatomy.ct, index)
+    if not anatomy.coarse_body[coarse_index] and (median < SOFT_HU or not _is_cut(anatomy)):
+        raise SegmentationError(f"The point {_words(point)} lies outside the body.", _REMEDY)
     if anatomy.coarse_airways[coarse_index] and median < _AIR_HU:
         raise SegmentationError(f"The point {_words(point)} lies in the air of the windpipe or a bronchus.", _REMEDY)
     if median < _AIR_HU and not correcting and not _in_cavity(anatomy, coarse_index):
         raise SegmentationError(f"The point {_words(point)} lies in air-filled lung ({median:.0f} HU).", _REMEDY)
     if median > _BONE_HU:
         raise SegmentationError(f"The point {_words(point)} lies on bone ({median:.0f} HU).", _REMEDY)
+
+
+def _is_cut(anatomy: Anatomy) -> bool:
+    """Whether the field of view cuts through the body, so that what lies outside of it is not certain."""
+    body = sitk.GetArrayFromImage(anatomy.coarse_body) > 0
+    sides = [body[:, 0], body[:, -1], body[:, :, 0], body[:, :, -1]]
+    return max(side.mean() for side in sides) > _CUT_SHARE
 
 
 def _in_cavity(anatomy: Anatomy, index: tuple[int, int, int]) -> bool:

@@ -130,7 +130,7 @@ def test_a_correction_mends_its_surroundings_and_nothing_else(chest: Chest, miss
     ("point", "words"),
     [
         ((0.0, 0.0, 900.0), "outside the CT"),
-        ((176.0, -120.0, 0.0), "air outside the body"),
+        ((176.0, -120.0, 0.0), "outside the body"),
         ((75.0, 0.0, 0.0), "air-filled lung"),
         ((0.0, -70.0, 0.0), "on bone"),
     ],
