@@ -170,11 +170,11 @@ def _survival(name: str, measured: Mapping[str, Any]) -> tuple[Figure, Axes]:
 
 
 def _weights(rows: Sequence[tuple[str, float]]) -> tuple[Figure, Axes]:
-    figure, axes = _axes(6.2, 0.7 + 0.24 * len(rows))
+    figure, axes = _axes(6.8, 0.7 + 0.24 * len(rows))
     names, values = zip(*rows[::-1], strict=True)
     axes.barh(names, values, color=[_MAIN if v >= 0 else _OTHER for v in values], height=0.65)
     axes.axvline(0, color=_INK, linewidth=0.8)
-    axes.set_xlabel("weight of one standard deviation (logit of response)")
+    axes.set_xlabel("logit per standard deviation")
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0, labelsize=8)
     return figure, axes
