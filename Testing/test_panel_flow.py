@@ -133,6 +133,7 @@ def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, segmen
     assert a_desktop.messages == []
     first = panel.session.result()
     check_card(panel, first)
+    check_map(a_desktop, panel)
     a_desktop.picture(shown, "predict-3-result")
 
     assert ui.signButton.toolTip == "Enter your name first"
@@ -173,6 +174,23 @@ def check_card(panel, result) -> None:
     assert result["inputs"]["clinical"] == {"age": 61.0}
     assert ui.featureTable.model().rowCount() > 3
     assert not is_shown(panel, ui.staleFrame)
+
+
+def check_map(desktop, panel) -> None:
+    """The network's map lies over the slices while it is wanted; the PET comes back afterwards."""
+    ui, calls = panel.ui, desktop.calls
+    assert ui.mapCheckBox.enabled, ui.mapCheckBox.toolTip
+    ui.mapCheckBox.checked = True
+    node = panel._map_node()
+    assert calls[-1] == ("setSliceViewerLayers", {"foreground": node, "foregroundOpacity": 0.5})
+    ui.mapOpacitySlider.value = 0.8
+    assert calls[-1][1]["foregroundOpacity"] == pytest.approx(0.8)
+    count = len(calls)
+    ui.commentEdit.text = "seen"
+    assert len(calls) == count, "the views are left alone while the map stays as it is"
+    ui.mapCheckBox.checked = False
+    assert calls[-1][1]["foreground"] is panel.parameters.pet
+    ui.commentEdit.text = ""
 
 
 def check_saved(desktop, panel, folder: Path) -> None:
