@@ -1,6 +1,6 @@
 """Steps of a fitted clinical model as plain arrays, so that a signature can store them (see :mod:`models`).
 
-Both take and give (patients, variables).
+Both take and give (patients, variables). Only functions import this module, since it needs scikit-learn.
 """
 
 from __future__ import annotations
