@@ -2,7 +2,8 @@
 
 Trained on simulated tumours only: 63 tumours, 129 clicks: 43 simulated patients, and 20 tumours drawn into the healthy
 lungs of public CTs.
-No real tumour took part.
+No real tumour took part. The sizes were those of seven pushes then (1.75 beside today's six); the choice among sizes
+had a mean Dice of 0.859 in five-fold cross-validation over tumours, the best fixed push 0.850, an oracle 0.885.
 """
 
 from __future__ import annotations
