@@ -99,6 +99,8 @@ def follow_up_of(table_path: Path, cohort: Cohort, patients: Sequence[str]) -> d
     table = read_table(table_path)
     pairs = {name: pair for name, pair in _FOLLOW_UP.items() if set(pair) <= set(table.columns)}
     endpoint = cohort.roles.endpoint
+    if endpoint.kind == "survival":  # its own time is in the training data already
+        pairs = {name: pair for name, pair in pairs.items() if pair != (endpoint.time, endpoint.event)}
     if endpoint.kind == "durable_benefit" and (endpoint.time, endpoint.event) not in pairs.values():
         pairs["endpoint"] = (endpoint.time, endpoint.event)
     first = table.drop_duplicates(cohort.roles.patient).set_index(table[cohort.roles.patient].str.strip(), drop=False)
