@@ -53,7 +53,7 @@ def preprocessing(keys: str | list[str] = "image", mode: str | list[str] = "bili
 
 
 def inference_config() -> dict[str, Any]:
-    """``configs/inference.json``: runs by ``monai.bundle run`` as well, on a file given as ``--dataset#data``."""
+    """``configs/inference.json``, with the names that the MONAI Model Zoo uses for its parts."""
     return {
         "imports": ["$import torch"],
         "bundle_root": ".",
