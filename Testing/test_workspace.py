@@ -203,10 +203,12 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
     assert page.part("sign").get_attribute("title") == "Predict first"
     page.tab.wait_for_timeout(3000)  # the lungs are being found beside
     frames = page.tab.evaluate(_FRAMES)
+    page.show_lesion()  # the wheel has left it
     page.tab.evaluate(_HEARTBEAT)
     _correct_by_tools(page, imported)
     tools_ms = _slowest(page)
 
+    page.show_lesion()
     page.press("tool-click")  # a click into the same tumour finds it again
     page.click_in("Axial")
     page.press("question-yes")  # the tools left their mark in the record
