@@ -191,6 +191,7 @@ def check_map(desktop, panel) -> None:
     ui.mapCheckBox.checked = False
     assert calls[-1][1]["foreground"] is panel.parameters.pet
     ui.commentEdit.text = ""
+    ui.mapOpacitySlider.value = 0.5
 
 
 def check_saved(desktop, panel, folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import qt
+
 _ROWS_SHOWN = 8
 _FRAME = 2  # pixels above and below the rows
+_SCROLL_BAR = 16  # pixels
 
 
 class FittedTable:
@@ -17,17 +20,21 @@ class FittedTable:
         self._view, self._widest = view, widest
         self._is_fitting = False
         header = view.horizontalHeader()
-        header.setStretchLastSection(True)
+        header.setStretchLastSection(False)  # it only widens; a long last column would be cut off
         header.connect("sectionResized(int,int,int)", lambda _column, _old, _new: self._fit_rows())
 
     def show(self, table_node: Any) -> None:
         """Show a table node, or nothing."""
         view = self._view
         view.setMRMLTableNode(table_node)
-        view.resizeColumnsToContents()
-        for column in range(view.model().columnCount() - 1):
+        header, last = view.horizontalHeader(), view.model().columnCount() - 1
+        header.setSectionResizeMode(qt.QHeaderView.Interactive)
+        for column in range(last):
+            view.resizeColumnToContents(column)
             if view.columnWidth(column) > self._widest:
                 view.setColumnWidth(column, self._widest)
+        if last >= 0:
+            header.setSectionResizeMode(last, qt.QHeaderView.Stretch)
         self._fit_rows()
 
     def _fit_rows(self) -> None:
@@ -38,7 +45,10 @@ class FittedTable:
         view.resizeRowsToContents()
         rows = [view.rowHeight(row) for row in range(view.model().rowCount())]
         view.visible = bool(rows)
-        height = view.horizontalHeader().sizeHint.height() + sum(rows[:_ROWS_SHOWN]) + 2 * _FRAME
+        header = view.horizontalHeader()
+        height = header.sizeHint.height() + sum(rows[:_ROWS_SHOWN]) + 2 * _FRAME
+        if header.length() > view.width:
+            height += _SCROLL_BAR
         if view.maximumHeight != height:
             view.setFixedHeight(height)
         self._is_fitting = False
