@@ -222,7 +222,7 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
         f"views after {seconds_to_views:.1f} s, {frames:.1f} frames per second,"
         f" slowest answer {tools_ms:.0f} ms with tools and {predict_ms:.0f} ms while predicting, load {load:.1f}"
     )
-    assert frames > 3  # on busy cores; a render of all views at every event gave 1
+    assert frames > 2  # on busy cores; 16 measured at load 6; a render of all views at every event gave 1
     assert predict_ms < 2000  # likewise; a page that waits for the prediction would take ten seconds
 
     _erase_and_predict_again(page)
@@ -342,7 +342,7 @@ def test_a_pet_lies_over_the_ct(chromium: Any, a_simulated_case_is_open: Running
     with_pet = _colours(page)
     page.press("overlay-pet")
     page.tab.wait_for_timeout(1500)
-    assert with_pet > 2 * _colours(page) + 500  # without it only the tumour's line has a colour
+    assert with_pet - _colours(page) > 1500  # lines, letters and sliders have colours without it, too; 4354 measured
 
 
 def _colours(page: Page) -> int:
