@@ -30,6 +30,7 @@ from NSCLCResponseLib.core.training_data import TrainingData
 from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.core.progress import SILENT
 from NSCLCResponseSegmentLib.core.reading import read_case
+from NSCLCResponseSegmentLib.core.resources import resource
 from support.cli import nsclc_response
 from support.small_signature import SmallSignature
 
@@ -160,10 +161,8 @@ def test_an_outside_cohort_becomes_one_self_contained_report(a_small_signature: 
     assert {"Ethical approval", "Funding", "Patient and public involvement"} <= blank
 
 
-def test_a_cohort_with_next_to_no_responders_gets_counts_and_no_measures(
-    a_small_signature: SmallSignature, tmp_path: Path
-):
-    signature = load_signature(a_small_signature.folder)
+def test_a_cohort_with_next_to_no_responders_gets_counts_and_no_measures(tmp_path: Path):
+    signature = load_signature(resource("Signatures", "ici-clinical"))
     names = [v.name for v in signature.clinical_variables]
     data = table_data(np.zeros((6, 1)), np.array([1, 0, 0, 0, 0, 0]))
     data.features = {"clinical": (sorted(names), np.random.default_rng(0).normal(50, 5, (6, len(names))))}
