@@ -48,6 +48,8 @@ class ConditionalMean(TransformerMixin, _Frozen):
     :param mean: (variables,). :param covariance: (variables, variables), both of scaled values.
     """
 
+    fills_from_other_variables = True
+
     def __init__(self) -> None:
         self.scale = ClinicalScale()
         self.mean = np.zeros(0)

@@ -1,7 +1,8 @@
 """Shapley values of a part's features, in the feature's own units and with its place in the training cohort.
 
 For a linear model on features that are transformed one by one the Shapley value against the training mean is exactly
-coefficient × (value − mean) (Štrumbelj & Kononenko 2014). Other models are sampled with captum over permutations of the
+coefficient × (value − mean) (Štrumbelj & Kononenko 2014). Other models, and a missing value that is filled from the
+patient's other values (they then act through it, too), are sampled with captum over permutations of the
 features (Castro et al. 2009), against the training median; each permutation's shares sum to the difference of logits,
 so the values do, however few are drawn.
 """
@@ -41,7 +42,7 @@ def explain_part(part: FeaturePart, values: Mapping[str, float], permutations: i
     :param values: by name; missing ones are imputed as in training.
     """
     logit = part.logit(values)
-    if part.is_linear:
+    if part.is_additive(values):
         features = tuple(part.contributions(values))
         return PartShares(logit - sum(f.contribution for f in features), features)
     return sampled_shares(part, values, permutations)

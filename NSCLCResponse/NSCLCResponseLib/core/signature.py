@@ -80,6 +80,12 @@ class FeaturePart:
         has_names = all(hasattr(step, "get_support") for name, step in self.pipeline.steps if name == "select")
         return has_names and hasattr(self.pipeline.steps[-1][1], "coef_")
 
+    def is_additive(self, values: Mapping[str, float]) -> bool:
+        """Whether each of these values has its own share in the logit: the model is linear, and no missing value is
+        filled from the others."""
+        fills_jointly = getattr(self.pipeline.steps[0][1], "fills_from_other_variables", False)
+        return self.is_linear and not (fills_jointly and self.missing(values))
+
     def contributions(self, values: Mapping[str, float]) -> list[FeatureContribution]:
         """Coefficient × (value − training mean) of each feature that the classifier uses, largest first.
 

@@ -77,13 +77,14 @@ def test_shapley_values_of_a_curved_model_sum_to_its_output_and_match_the_exact_
     assert sampled_shares(part, values, permutations=400) == shares, "the same values each time"
 
 
-@pytest.mark.parametrize("name", ["radiomics_ct"])
+@pytest.mark.parametrize("name", ["radiomics_ct", "clinical"])
 def test_sampling_agrees_with_the_closed_form_on_a_linear_model(
     outcome: PredictionOutcome, case: Case, signature: Signature, name: str
 ):
     """Relative to another reference (median, mean), so shares differ by one constant for each feature."""
     part = signature.feature_part(name)
-    values = {**outcome.features, **case.clinical}
+    values = {**outcome.features, **case.clinical, "sex": 1.0}
+    assert part.is_additive(values)
     exact, sampled = explain_part(part, values), sampled_shares(part, values, permutations=4)
     medians = {n: float(q) for n, q in zip(part.features, part.quantiles[:, 50], strict=True)}
     offset = {f.name: f.contribution for f in explain_part(part, medians).features}
@@ -93,6 +94,15 @@ def test_sampling_agrees_with_the_closed_form_on_a_linear_model(
     for shares in (exact, sampled):
         total = shares.base + sum(f.contribution for f in shares.features)
         assert total == pytest.approx(part.logit(values), abs=1e-5)
+
+
+def test_a_value_filled_from_the_others_is_shared_among_them(signature: Signature):
+    """The age of a patient of unknown sex also tells what the sex may be, so no closed form holds."""
+    part, values = signature.feature_part("clinical"), {"age": 61.0, "pdl1_tps_percent": 80.0}
+    assert not part.is_additive(values)
+    shares = explain_part(part, values)
+    assert shares == sampled_shares(part, values)
+    assert shares.base + sum(f.contribution for f in shares.features) == pytest.approx(part.logit(values), abs=1e-5)
 
 
 def test_the_waterfall_ends_at_the_prediction(outcome: PredictionOutcome):
