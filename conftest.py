@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,12 @@ for folder in ("Testing", "NSCLCResponse", "NSCLCResponseSegment"):
     path = str(ROOT / folder)
     if path not in sys.path:
         sys.path.insert(0, path)
+
+
+def pytest_configure() -> None:
+    """A run that was started in the background ignores Ctrl-C, and so would the commands that the tests interrupt."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ def test_ctrl_c_keeps_what_is_finished(some_simulated_patients: Path, tmp_path: 
         seen = process.stderr.readline()
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 130
+    assert process.wait(timeout=30) == 130
     process.stderr.close()
     gone, alive = psutil.wait_procs(children, timeout=2)
     assert gone
