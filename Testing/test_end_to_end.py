@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,8 @@ def test_lung1_pictures_and_report_are_there_and_self_contained(lung1: tuple[Pat
     html = (out / "report.html").read_text(encoding="utf-8")
     assert result["prediction"]["label"] in html
     assert "data:image/png;base64," in html
-    assert "http" not in html.replace("http-equiv", ""), "nothing is fetched from outside"
+    text = re.sub(r"base64,[A-Za-z0-9+/=]+", "", html).replace("http-equiv", "")
+    assert "http" not in text, "nothing is fetched from outside"
     assert "<script" not in html
 
 

@@ -64,7 +64,7 @@ def test_part_contributions_and_their_base_sum_to_the_logit(outcome: PredictionO
     assert total == pytest.approx(logit(prediction.probability), abs=1e-9)
 
 
-@pytest.mark.parametrize("part", ["radiomics_ct", "radiomics_pet", "clinical"])
+@pytest.mark.parametrize("part", ["radiomics_ct", "radiomics_pet"])
 def test_feature_contributions_sum_to_the_logit_of_their_part(
     outcome: PredictionOutcome, signature: Signature, case: Case, part: str
 ):
