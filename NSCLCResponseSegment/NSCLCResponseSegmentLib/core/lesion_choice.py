@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +51,27 @@ class LesionChoice:
         _refuse_twice([group.name for group in groups], "The name")
         return cls(tuple(groups))
 
+    @property
+    def names(self) -> dict[int, str]:
+        """Lesion's number → the name that it was given; empty without a choice."""
+        return {label: group.name for group in self.groups for label in group.labels}
+
+    @property
+    def names_after(self) -> dict[int, str]:
+        """As :attr:`names`, but numbered by size among what is kept."""
+        return {number: name for number, (_, name) in enumerate(sorted(self.names.items()), start=1)}
+
     def to_json(self, lesions: Sequence[Lesion]) -> dict[str, Any]:
-        """The record of the choice: ``kept`` (name, lesions, mL) and ``dropped`` (number, mL)."""
-        volumes = {lesion.label: lesion.volume_ml for lesion in lesions}
+        """:meth:`record` of lesions that were measured."""
+        return self.record({lesion.label: lesion.volume_ml for lesion in lesions})
+
+    def record(self, volumes: Mapping[int, float]) -> dict[str, Any]:
+        """The record of the choice: ``kept`` (name, lesions, mL) and ``dropped`` (number, mL).
+
+        :param volumes: mL of every lesion, by its number.
+        :raises MaskError: a lesion that was chosen does not exist.
+        """
+        _require_known(self, len(volumes))
         groups = self.groups or (LesionGroup(tuple(volumes), WHOLE),)
         kept = {label for group in groups for label in group.labels}
         return {
@@ -75,6 +93,21 @@ def _refuse_twice(words: Sequence[str], what: str) -> None:
         raise SettingsError(f"{what} '{twice}' is there twice in the choice of lesions.", "Give each once.")
 
 
+def _require_known(choice: LesionChoice, count: int) -> None:
+    for label in choice.names:
+        if not 1 <= label <= count:
+            raise MaskError(
+                f"There is no lesion {label}: the outline has {count}.", "Choose from those that are listed."
+            )
+
+
+def choice_words(record: Mapping[str, Any]) -> str:
+    """A choice's record in words: ``kept: Primary (1; 33.1 mL), Node (2, 3; 4.0 mL); dropped: 4 (0.3 mL)``."""
+    kept = [f"{g['name']} ({', '.join(map(str, g['lesions']))}; {g['volume_ml']:.1f} mL)" for g in record["kept"]]
+    dropped = [f"{d['lesion']} ({d['volume_ml']:.1f} mL)" for d in record["dropped"]]
+    return "kept: " + ", ".join(kept) + ("; dropped: " + ", ".join(dropped) if dropped else "")
+
+
 def choose_lesions(mask: sitk.Image, choice: LesionChoice) -> tuple[sitk.Image, list[str]]:
     """The chosen lesions of a mask.
 
@@ -88,14 +121,10 @@ def choose_lesions(mask: sitk.Image, choice: LesionChoice) -> tuple[sitk.Image, 
         raise MaskError(f"{len(choice.groups)} lesions are more than the {_MOST_SEGMENTS} that a file can hold.")
     labelled, statistics = label_lesions(mask)
     count = statistics.GetNumberOfLabels()
+    _require_known(choice, count)
     table = np.zeros(count + 1, dtype=np.uint8)
     for number, group in enumerate(choice.groups, start=1):
-        for label in group.labels:
-            if not 1 <= label <= count:
-                raise MaskError(
-                    f"There is no lesion {label}: the outline has {count}.", "Choose from those that are listed."
-                )
-            table[label] = number
+        table[list(group.labels)] = number
     chosen = sitk.GetImageFromArray(table[sitk.GetArrayFromImage(labelled)])
     chosen.CopyInformation(mask)
     return chosen, [group.name for group in choice.groups]

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from .anatomy import Anatomy
 from .anatomy_field import LEFT
-from .lesions import label_lesions
+from .lesions import Labelled, label_lesions
 from .terminology import LEFT as LEFT_CODE
 from .terminology import RIGHT as RIGHT_CODE
 from .terminology import Code
@@ -28,7 +28,7 @@ _LEAST_CONTACT_MM2 = 50.0  # about 8 mm across; less is a point where nobody wou
 class LesionPlace:
     """Where one lesion lies.
 
-    :param side: "right", "left", or empty when no lung is in view. :param pleura: touches chest wall or diaphragm.
+    :param side: "right", "left", or empty when no lung is in view and so nothing is known. :param pleura: touches chest wall or diaphragm.
     :param mediastinum: touches what lies between the lungs, the hilum included.
     """
 
@@ -43,9 +43,10 @@ class LesionPlace:
         return {"right": RIGHT_CODE, "left": LEFT_CODE}.get(self.side)
 
     def to_json(self) -> dict[str, Any]:
-        """As the lesions' records hold it."""
+        """As the lesions' records hold it; ``None`` for what is not known."""
+        known = bool(self.side)
         contact = {"pleural_contact": self.pleura, "mediastinal_contact": self.mediastinum}
-        return {"side": self.side or None, **contact}
+        return {"side": self.side or None, **{name: is_so if known else None for name, is_so in contact.items()}}
 
     def words(self) -> str:
         """``left lung, touches the mediastinum``; empty when nothing is known."""
@@ -56,15 +57,16 @@ class LesionPlace:
         return ", ".join(parts)
 
 
-def place_lesions(mask: sitk.Image, anatomy: Anatomy) -> list[LesionPlace]:
+def place_lesions(mask: sitk.Image, anatomy: Anatomy, labelled: Labelled | None = None) -> list[LesionPlace]:
     """Where each lesion of a mask lies; order and labels as in :func:`.lesions.measure_lesions`.
 
     Contact is found on the coarse anatomy, good to about 3 mm; collapsed lung and effusion count as wall. So this says
     what to look at, not whether a wall is invaded.
 
     :param mask: on the CT that the anatomy is of.
+    :param labelled: of :func:`.lesions.label_lesions` on this mask, where it is known already.
     """
-    labelled, statistics = label_lesions(mask)
+    image, statistics = labelled or label_lesions(mask)
     places = []
     for label in statistics.GetLabels():
         side = anatomy.field.side_of(statistics.GetCentroid(label)) if anatomy.is_chest else None
@@ -72,7 +74,7 @@ def place_lesions(mask: sitk.Image, anatomy: Anatomy) -> list[LesionPlace]:
             places.append(LesionPlace(int(label), "", pleura=False, mediastinum=False))
             continue
         box = statistics.GetBoundingBox(label)
-        part = sitk.Equal(sitk.RegionOfInterest(labelled, box[3:], box[:3]), label)
+        part = sitk.Equal(sitk.RegionOfInterest(image, box[3:], box[:3]), label)
         wall, middle = _contact_areas(part, anatomy)
         places.append(
             LesionPlace(
@@ -116,7 +118,7 @@ def _contact_areas(part: sitk.Image, anatomy: Anatomy) -> tuple[float, float]:
 
 def _between_lungs(points: np.ndarray, air: np.ndarray) -> np.ndarray:
     """Which points (n, 3; z, y, x) lie well within the convex outline of both lungs on their slice."""
-    from scipy.spatial import ConvexHull, Delaunay, QhullError
+    from scipy.spatial import ConvexHull, QhullError
 
     within = np.zeros(len(points), dtype=bool)
     for z in np.unique(points[:, 0]):
@@ -126,11 +128,12 @@ def _between_lungs(points: np.ndarray, air: np.ndarray) -> np.ndarray:
             continue
         centre = (lungs.min(axis=0) + lungs.max(axis=0)) / 2
         try:
-            corners = lungs[ConvexHull(lungs).vertices]
-            outline = Delaunay(centre + (corners - centre) * _WELL_WITHIN)
+            sides = ConvexHull(lungs).equations  # outward normal and offset of each: below 0 is inside
         except QhullError:  # all on one line
             continue
-        within[here] = outline.find_simplex(points[here, 1:]) >= 0
+        spread = centre + (points[here, 1:] - centre) / _WELL_WITHIN  # rather than the outline shrunk
+        beyond = spread[:, :1] * sides[:, 0] + spread[:, 1:] * sides[:, 1] + sides[:, 2]
+        within[here] = (beyond <= 0).all(axis=1)
     return within
 
 

@@ -13,6 +13,7 @@ from .errors import MaskError
 TINY_ML = 0.03  # a ball of 4 mm: below what a CT of 1 to 3 mm slices shows as a lesion
 
 Point = tuple[float, float, float]
+Labelled = tuple[sitk.Image, sitk.LabelShapeStatisticsImageFilter]
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,22 @@ class Lesion:
         return _rounded(asdict(self))
 
 
-def measure_lesions(mask: sitk.Image) -> list[Lesion]:
+def measure_lesions(mask: sitk.Image, labelled: Labelled | None = None) -> list[Lesion]:
     """Find and measure the lesions of a mask.
 
     Diameters follow RECIST 1.1 (Eisenhauer 2009): longest in the axial plane, and the longest at right angles to it on
     the same slice. A part that is in several pieces on a slice is measured piece by piece.
 
     :param mask: 3-D, any integer type; every voxel that is not 0 belongs to a lesion.
+    :param labelled: of :func:`label_lesions` on this mask, where it is known already.
     :returns: largest first; empty when the mask is empty. Tiny parts are kept and marked ``is_tiny``.
     :raises MaskError: the image is not three-dimensional.
     """
-    labelled, statistics = label_lesions(mask)
-    return [_measure(labelled, statistics, label) for label in statistics.GetLabels()]
+    image, statistics = labelled or label_lesions(mask)
+    return [_measure(image, statistics, label) for label in statistics.GetLabels()]
 
 
-def label_lesions(mask: sitk.Image) -> tuple[sitk.Image, sitk.LabelShapeStatisticsImageFilter]:
+def label_lesions(mask: sitk.Image) -> Labelled:
     """Label image of the lesions (1 is the largest) and its shape statistics; labels as in :func:`measure_lesions`.
 
     :raises MaskError: the image is not three-dimensional.
