@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ import pytest
 import SimpleITK as sitk
 
 from NSCLCResponseLib.core.case_files import case_in_folder, find_case
+from NSCLCResponseLib.core.image_handover import hand_over, take_over
 from NSCLCResponseLib.core.review import ReviewRecord
 from NSCLCResponseLib.workspace.lesion_rows import choice_of, fresh_rows
 from NSCLCResponseLib.workspace.pacing import Paced
+from NSCLCResponseSegmentLib.core.case import LoadedImage
 from NSCLCResponseSegmentLib.core.errors import SettingsError
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed")
@@ -43,6 +47,20 @@ def test_the_server_is_imported_without_slicer_and_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_image_from_another_process_is_the_same(an_oblique_image: sitk.Image, tmp_path: Path) -> None:
+    known = LoadedImage(
+        an_oblique_image, "CT", "HU", tmp_path / "ct", "P1", dicom_files=(tmp_path / "ct" / "1.dcm",),
+        facts={"size": [13, 11, 7]}, notes=("One slice is missing.",),
+    )  # fmt: skip
+    path = tmp_path / "ct.nrrd"
+    taken = take_over(path, json.loads(json.dumps(hand_over(known, path))))
+    assert replace(taken, image=known.image) == known
+    assert (taken.image.GetSpacing(), taken.image.GetOrigin()) == (known.image.GetSpacing(), known.image.GetOrigin())
+    assert taken.image.GetDirection() == known.image.GetDirection()
+    assert taken.image.GetPixelID() == known.image.GetPixelID()
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(taken.image), sitk.GetArrayFromImage(known.image))
 
 
 def test_a_case_is_found_by_names(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ TASKS = {
     "cohort_check": "NSCLCResponseLib.tasks.cohort_check",
     "radiomics": "NSCLCResponseLib.tasks.radiomics",
     "lungs": "NSCLCResponseLib.tasks.lungs",
+    "read_ct": "NSCLCResponseLib.tasks.read_ct",
 }
 
 

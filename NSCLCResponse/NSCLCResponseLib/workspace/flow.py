@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +35,8 @@ class CaseFlow:
 
     :param data: the page's state, written here, read by the page.
     :param flush: sends what was written to the page.
+    :param worker: where jobs run; the caller lets it go.
+    :param folder: for temporary files; holds ``ct.nrrd`` already.
     :param signature: the signature's folder; the shipped one without it.
     """
 
@@ -45,15 +46,16 @@ class CaseFlow:
         data: WorkspaceState,
         views: FourViews,
         flush: Callable[[], None],
+        *,
+        worker: WarmWorker,
+        folder: Path,
         signature: Path | None,
     ) -> None:
         self._app = app  # the scene's colours and logics end with it
         self.scene, self.data, self.views, self.flush = app.scene, data, views, flush
         self.ct = self.pet = self.segmentation = None
-        self.worker = WarmWorker()
+        self.worker, self.folder = worker, folder
         self.segment = SegmentLogic(app.scene)
-        self._folder = tempfile.TemporaryDirectory(prefix="nsclc-response-review-", ignore_cleanup_errors=True)
-        self.folder = Path(self._folder.name)
         self.jobs = JobRunner(self.show_job, self.tell)
         self.session = CaseSession(app.scene, by=lambda: data.reviewer, on_change=self._on_review_changed)
         self.reviewing = Reviewing(self, signature)
@@ -79,7 +81,6 @@ class CaseFlow:
         await loop.run_in_executor(None, prepare_measuring)
         if files.mask is not None:
             await self.outlining.import_outline(files)
-        self.worker.process()  # loads its libraries while the user looks
         await self._show_lungs()
 
     async def _add_pet(self, path: Path) -> None:
@@ -102,11 +103,7 @@ class CaseFlow:
         import SimpleITK as sitk
 
         path = self.folder / "lungs.nrrd"
-        source = self.folder / "ct.nrrd"
-        loop = asyncio.get_running_loop()
-        image = self.views.ct_image
-        await loop.run_in_executor(None, lambda: sitk.WriteImage(image, str(source), useCompression=False))
-        job = JobProcess("lungs", {"ct": str(source), "out": str(path)})
+        job = JobProcess("lungs", {"ct": str(self.folder / "ct.nrrd"), "out": str(path)})
         self.jobs.beside(job)
         while job.running:
             job.poll()
@@ -162,8 +159,6 @@ class CaseFlow:
         self.flush()
 
     def close(self) -> None:
-        """End jobs, remove temporary files."""
+        """End jobs."""
         self.jobs.close()
         self.session.close()
-        self.worker.close()
-        self._folder.cleanup()

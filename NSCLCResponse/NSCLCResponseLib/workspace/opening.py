@@ -6,17 +6,36 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from NSCLCResponseSegmentLib.core.jobs import JobProcess, WarmWorker, follow
+
+from ..core.case_files import CaseFiles
+
 if TYPE_CHECKING:
     from trame_slicer.core import SlicerApp
 
     from NSCLCResponseSegmentLib.core.case import LoadedImage
 
 
-def read_images(ct: Path, series: str) -> LoadedImage:
-    """The CT in HU. :raises ImageError: it cannot be used."""
-    from NSCLCResponseSegmentLib.core.reading import read_ct
+class CtReading:
+    """The CT, read by the worker: loading Slicer's libraries keeps Python busy here for seconds.
 
-    return read_ct(ct, series)
+    :param folder: where the voxels are written; they stay there for later jobs.
+    """
+
+    def __init__(self, worker: WarmWorker, files: CaseFiles, folder: Path) -> None:
+        self.path = folder / "ct.nrrd"
+        arguments = {"ct": str(files.ct.absolute()), "series": files.series, "out": str(self.path)}
+        self._job: JobProcess = worker.start("read_ct", arguments)
+
+    def wait(self) -> LoadedImage:
+        """The CT in HU, when it has been read.
+
+        :raises ImageError: it cannot be used.
+        """
+        value = follow(self._job)
+        from ..core.image_handover import take_over
+
+        return take_over(self.path, value)
 
 
 def load_slicer() -> None:

@@ -7,18 +7,20 @@ import inspect
 import logging
 import os
 import sys
+import tempfile
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
+from NSCLCResponseSegmentLib.core.jobs import WarmWorker
 
 from ..core.case_files import CaseFiles
 from .access import HOST, Access
 from .job_runner import in_background
 from .layout import Point
-from .opening import load_slicer, quiet_app, read_images
+from .opening import CtReading, load_slicer, quiet_app
 from .page import build_page
 from .session import PageState, WorkspaceState
 from .streaming import prepare_streaming
@@ -45,10 +47,14 @@ class Workspace:
     """
 
     def __init__(self, files: CaseFiles, signature: Path | None = None) -> None:
-        from trame.app import get_server
+        self._folder = tempfile.TemporaryDirectory(prefix="nsclc-response-review-", ignore_cleanup_errors=True)
+        self._worker = WarmWorker()
+        self._files, self._signature = files, signature
+        self._reading = CtReading(self._worker, files, Path(self._folder.name))
+
+        from trame.app import get_server  # after the other process has begun
 
         self.access = Access()
-        self._files, self._signature = files, signature
         self._failure: NSCLCResponseError | None = None
         self.views: FourViews | None = None
         self.flow: CaseFlow | None = None
@@ -134,6 +140,8 @@ class Workspace:
         finally:
             if self.flow is not None:
                 self.flow.close()
+            self._worker.close()
+            self._folder.cleanup()
         if self._failure is not None:
             raise self._failure
 
@@ -169,7 +177,7 @@ class Workspace:
         self._say("Reading the CT")
         try:
             slicer = loop.run_in_executor(None, load_slicer)
-            ct = await loop.run_in_executor(None, read_images, files.ct, files.series)
+            ct = await loop.run_in_executor(None, self._reading.wait)
             self._say("Opening the views")
             await slicer
             await self._show(ct)
@@ -193,7 +201,15 @@ class Workspace:
         await asyncio.sleep(0)
         self.views = FourViews(app, self.server, on_point=self._on_point, on_moved=self._on_moved)
         await asyncio.sleep(0)
-        self.flow = CaseFlow(app, self.data, self.views, self._state.flush, self._signature)
+        self.flow = CaseFlow(
+            app,
+            self.data,
+            self.views,
+            self._state.flush,
+            worker=self._worker,
+            folder=Path(self._folder.name),
+            signature=self._signature,
+        )
         self.flow.show_ct(ct, self._files.patient_id)
         self._state.trame__title = f"{self.data.patient} – NSCLC Response"
         self._follow_state()

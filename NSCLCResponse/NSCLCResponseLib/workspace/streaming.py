@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trame_slicer.views import AbstractView
 
 _FPS, _FPS_ELSEWHERE = 25.0, 20.0  # under the mouse, and in the other views
+_FIRST_SIZE = (16, 16)  # until the page tells its own: the factory looks at a picture that nobody sees
 _JPEG_QUALITY_MOVING = 70  # 90 at rest, which is trame-rca's own
 
 
@@ -46,7 +47,11 @@ def register_views(manager: ViewManager, server: Server) -> None:
 def _silent(kind: Any, **arguments: Any) -> AbstractView:
     from trame_slicer.views import NoScheduleRendering
 
-    return kind(scheduled_render_strategy=NoScheduleRendering(), **arguments)
+    view = kind(scheduled_render_strategy=NoScheduleRendering(), **arguments)
+    window = view.render_window()
+    window.SetMultiSamples(0)  # trame-slicer's 8 make a software rendering three times as long
+    window.SetSize(*_FIRST_SIZE)
+    return view
 
 
 def render_when_allowed(view: AbstractView, name: str, muted: set[str]) -> None:

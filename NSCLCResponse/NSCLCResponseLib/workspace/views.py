@@ -57,7 +57,7 @@ class FourViews:
         from trame_slicer.views import ViewLayoutDefinition
 
         self._on_point, self._on_moved = on_point, on_moved
-        self._ct = self._pet = self._map = self.ct_image = None
+        self._ct = self._pet = self._map = None
         self._overlay, self._is_pet_alone = "pet", False
         self._box = np.zeros((2, 3))
         self._muted: set[str] = set()
@@ -71,14 +71,12 @@ class FourViews:
             definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
             view = manager.create_view(definition)
             view.set_ruler(1, 0)
-            view.render_window().SetMultiSamples(0)  # trame-slicer's 8 make a software rendering three times as long
             render_when_allowed(view, name, self._muted)
             self.slices[name] = view
             self._watch(name, view)
         self.three_d = manager.create_view(
             ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
         )
-        self.three_d.render_window().SetMultiSamples(0)
         render_when_allowed(self.three_d, THREE_D, self._muted)
         manager.set_current_view_ids([*SLICE_VIEWS, THREE_D])
         self._crosshair = app.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
@@ -90,7 +88,7 @@ class FourViews:
 
         :param image: its voxels, as they were read.
         """
-        self._ct, self.ct_image = ct, image
+        self._ct = ct
         points = inside_points_ras(coarse_body(image))
         self._box = np.stack([points.min(axis=0), points.max(axis=0)])
         self.set_preset("lung")
