@@ -21,7 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         required=True,
         type=absolute,
         metavar="TABLE_OR_FOLDER",
-        help="CSV with columns patient, ct, pet, mask, roi, click_ras, clinical values; or a folder of patients",
+        help="CSV with columns patient, ct, pet, mask, roi, click_ras, center, clinical values; or a patients' folder",
     )
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="folder for all results")
     parser.add_argument("--signature", type=absolute, metavar="DIR", help="signature folder (default: the shipped one)")
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.signature) if args.signature else default_signature()
     signature = load_signature(folder)
     out = Path(args.out)
-    cases = read_cases(Path(args.cases), [variable.name for variable in signature.clinical_variables])
+    images = signature.description["inputs"]["ct"] != "unused"
+    cases = read_cases(Path(args.cases), [v.name for v in signature.clinical_variables], images=images)
     out.mkdir(parents=True, exist_ok=True)
     runner = batch.DaskRunner(args.scheduler) if args.scheduler else batch.LocalRunner(args.workers)
     console = ConsoleProgress()

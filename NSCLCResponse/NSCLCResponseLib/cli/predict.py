@@ -7,7 +7,7 @@ import sys
 
 from NSCLCResponseSegmentLib.core.errors import ClinicalError
 
-from .arguments import absolute, add_case_arguments, add_click_arguments, add_out_folder
+from .arguments import absolute, add_case_arguments, add_click_arguments, add_lesion_choice, add_out_folder
 from .console import run_with_bar
 
 _MOST_CONTOURS = 200
@@ -16,10 +16,14 @@ _MOST_CONTOURS = 200
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = subparsers.add_parser("predict", help="probability of response for one patient, with pictures and report")
-    add_case_arguments(parser)
+    add_case_arguments(parser, ct_required=False)
     add_click_arguments(parser)
+    add_lesion_choice(parser)
     parser.add_argument(
         "--clinical", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="e.g. pdl1_tps_percent=80"
+    )
+    parser.add_argument(
+        "--center", default="", metavar="NAME", help="hospital, for a signature whose features are harmonised by ComBat"
     )
     parser.add_argument("--signature", type=absolute, metavar="DIR", help="signature folder (default: the shipped one)")
     parser.add_argument(
@@ -89,7 +93,9 @@ def run(args: argparse.Namespace) -> int:
         "roi": args.roi,
         "click_ras": args.click_ras,
         "click_ijk": args.click_ijk,
+        "lesions": args.lesions,
         "clinical": parse_clinical(args.clinical),
+        "center": args.center,
         "signature": args.signature,
         "patient_id": args.patient_id,
         "what_if": args.what_if,

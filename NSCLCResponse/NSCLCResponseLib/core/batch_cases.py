@@ -14,7 +14,7 @@ from NSCLCResponseSegmentLib.core.errors import CohortError
 from .case_files import case_in_folder
 
 PATH_COLUMNS = ("ct", "pet", "mask")
-TEXT_COLUMNS = ("series", "pet_series", "roi")
+TEXT_COLUMNS = ("series", "pet_series", "roi", "center")
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,22 @@ class BatchCase:
     arguments: dict[str, Any]
 
 
-def read_cases(source: Path, clinical_names: Iterable[str] = ()) -> list[BatchCase]:
+def read_cases(source: Path, clinical_names: Iterable[str] = (), *, images: bool = True) -> list[BatchCase]:
     """The cases of a CSV table or of a folder of patients.
 
     A table has a column ``patient`` and ``ct``, and may have ``pet``, ``mask``, ``roi``, ``series``, ``pet_series``,
-    ``click_ras`` ("R A S") and columns named like the signature's clinical values; paths are relative to the table.
+    ``click_ras`` ("R A S"), ``center`` and columns named like the signature's clinical values; paths are relative to
+    the table.
     A folder has one sub-folder per patient with ``ct`` (DICOM) or ``ct.nii.gz``, and ``pet``, ``mask`` likewise.
 
+    :param images: whether each patient needs a CT; not for a signature that looks at no image.
     :raises CohortError: there is nothing there, a column is missing, or two patients share a name.
     """
     if source.is_dir():
         cases = [_from_folder(folder) for folder in sorted(source.iterdir()) if folder.is_dir()]
         cases = [case for case in cases if case is not None]
     elif source.is_file():
-        cases = _from_table(source, frozenset(clinical_names))
+        cases = _from_table(source, frozenset(clinical_names), {"patient", "ct"} if images else {"patient"})
     else:
         raise CohortError(f"{source} does not exist.", "Give a CSV table or a folder with one sub-folder per patient.")
     if not cases:
@@ -73,10 +75,10 @@ def _from_folder(folder: Path) -> BatchCase | None:
     return BatchCase(folder.name, _folder_name(folder.name), {**arguments, "patient_id": folder.name})
 
 
-def _from_table(table: Path, clinical_names: frozenset[str]) -> list[BatchCase]:
+def _from_table(table: Path, clinical_names: frozenset[str], needed: set[str]) -> list[BatchCase]:
     with table.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
-        missing = {"patient", "ct"} - set(reader.fieldnames or ())
+        missing = needed - set(reader.fieldnames or ())
         if missing:
             raise CohortError(
                 f"{table} has no column {' and no column '.join(sorted(missing))}.",

@@ -26,16 +26,16 @@ def _values(row: BatchRow) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     values.update(patient=row.patient, status=row.status, reason=row.reason, folder=row.folder)
     if row.result is not None:
-        prediction, tumour = row.result["prediction"], row.result["tumour"]
+        prediction, tumour = row.result["prediction"], row.result["tumour"] or {}
         low, high = prediction["probability_range"] or ("", "")
         values.update(
             probability=round(prediction["probability"], 4),
             range_low=low,
             range_high=high,
             verdict=prediction["verdict"],
-            lesions=tumour["lesion_count"],
-            volume_ml=tumour["volume_ml"],
-            longest_axial_diameter_mm=tumour["longest_axial_diameter_mm"],
+            lesions=tumour.get("lesion_count", ""),
+            volume_ml=tumour.get("volume_ml", ""),
+            longest_axial_diameter_mm=tumour.get("longest_axial_diameter_mm", ""),
             warnings=" | ".join(row.result["warnings"]),
             seconds=row.seconds,
             signature=prediction["signature_name"],

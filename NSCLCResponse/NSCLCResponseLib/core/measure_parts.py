@@ -100,6 +100,9 @@ def _radiomics(part: FeaturePart, case: Case, signature: Signature, found: Findi
     found.warnings += result.warnings
     found.values.update({name: float(value) for name, value in result.values.items()})
     found.failed.update(result.failed)
+    if not part.knows_center:
+        found.unused[part.name] = f"no training patient of the centre {part.center} had this part"
+        return
     missing = part.missing(found.values)
     if len(missing) > _MOST_MISSING * len(part.features):
         reason = result.failed.get(missing[0], "not computed")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,9 @@ class Explain:
     seed: int = 0
     level: float = 0.8
     network_map: bool = True
+
+
+def explain_settings(arguments: Mapping[str, Any]) -> Explain:
+    """The user's choices among a job's arguments; see ``--contours`` and ``--level``."""
+    given = {name: arguments.get(name) for name in ("redraws", "level")}
+    return Explain(**{name: value for name, value in given.items() if value is not None})

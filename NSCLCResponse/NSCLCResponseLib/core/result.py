@@ -65,7 +65,7 @@ def build_result(  # noqa: PLR0913 one for each section of the file
     """Assemble the result of one case.
 
     :param prediction: :meth:`Prediction.to_json`.
-    :param lesions: :meth:`Lesion.to_json` of each, largest first.
+    :param lesions: :meth:`Lesion.to_json` of each, largest first; none where no image was looked at.
     :param files: role → file name beside result.json.
     :param image_facts: :meth:`ImageFacts.to_json`.
     :param what_if: :meth:`Alternative.to_json` of each change that was tried.
@@ -75,7 +75,7 @@ def build_result(  # noqa: PLR0913 one for each section of the file
         "schema": RESULT_SCHEMA,
         "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         "notice": NOTICE,
-        "patient": {"id": case.patient_id, "study_uid": case.ct.study_uid},
+        "patient": {"id": case.patient_id, "study_uid": case.ct.study_uid if case.ct else ""},
         "inputs": {
             "ct": describe_image(case.ct),
             "pet": describe_image(case.pet),
@@ -85,15 +85,12 @@ def build_result(  # noqa: PLR0913 one for each section of the file
                 "roi": mask.roi_name if mask else "",
             },
             "clinical": dict(case.clinical),
+            **({"center": case.center} if case.center else {}),
         },
         "prediction": dict(prediction),
         "what_if": [dict(alternative) for alternative in what_if],
         "image_facts": dict(image_facts) if image_facts is not None else None,
-        "tumour": {
-            "lesion_count": len(lesions),
-            "volume_ml": round(sum(lesion["volume_ml"] for lesion in lesions), 3),
-            "longest_axial_diameter_mm": max((le["longest_axial_diameter_mm"] for le in lesions), default=0.0),
-        },
+        "tumour": _tumour(lesions) if case.ct else None,
         "lesions": [dict(lesion) for lesion in lesions],
         "review": dict(review),
         "warnings": list(dict.fromkeys(warnings)),
@@ -101,6 +98,14 @@ def build_result(  # noqa: PLR0913 one for each section of the file
         "versions": software_versions(),
         "timings_seconds": {name: round(seconds, 2) for name, seconds in timings.items()},
         "files": dict(files),
+    }
+
+
+def _tumour(lesions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "lesion_count": len(lesions),
+        "volume_ml": round(sum(lesion["volume_ml"] for lesion in lesions), 3),
+        "longest_axial_diameter_mm": max((le["longest_axial_diameter_mm"] for le in lesions), default=0.0),
     }
 
 

@@ -75,8 +75,8 @@ class ReviewRecord:
         had_prediction = self.state in (ReviewState.PREDICTED, ReviewState.STALE, ReviewState.SIGNED_OFF)
         self.state = ReviewState.STALE if had_prediction else ReviewState.EDITED
 
-    def predicted(self, signature: str, volume_ml: float, by: str = "") -> None:
-        """A prediction was made on the mask as it is now."""
+    def predicted(self, signature: str, volume_ml: float | None, by: str = "") -> None:
+        """A prediction was made on the mask as it is now; ``volume_ml`` is ``None`` where no image was looked at."""
         self.events.append(ReviewEvent(f"predicted: {signature}", by, _now(), volume_after_ml=volume_ml))
         self.state = ReviewState.PREDICTED
 

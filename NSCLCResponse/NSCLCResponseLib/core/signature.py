@@ -6,9 +6,11 @@ Nothing here reads files; :mod:`signature_io` opens a folder and :mod:`signature
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from NSCLCResponseSegmentLib.core.errors import SignatureError
 
 from .clinical import ClinicalVariable
 from .patch import PatchSpec
@@ -34,6 +36,7 @@ class FeaturePart:
     :param quantiles: (features, 101) training quantiles at 0, 1, … 100 %, for percentiles.
     :param means: (selected features,) training mean of what the classifier is given.
     :param combat: harmonisation between centres, ``None`` without.
+    :param center: of the patients whose centre is not given with their features; empty when nobody knows.
     """
 
     name: str
@@ -46,6 +49,7 @@ class FeaturePart:
     quantiles: np.ndarray
     means: np.ndarray
     combat: ComBat | None = None
+    center: str = ""
 
     def row(self, values: Mapping[str, float]) -> np.ndarray:
         """(1, features), NaN where a value is missing; the pipeline imputes it as in training."""
@@ -66,13 +70,20 @@ class FeaturePart:
     def logits(self, x: np.ndarray, centers: Sequence[str] | None = None) -> np.ndarray:
         """(patients,) logits of (patients, features), NaN where a value is missing; for every kind of model.
 
-        :param centers: (patients,) names, for a part that is harmonised between centres.
+        :param centers: (patients,) names, for a part that is harmonised between centres; :attr:`center` without.
         :raises SignatureError: the part is harmonised, a centre is unknown, and there is no reference centre.
         """
         return self.pipeline.decision_function(self._harmonised(x, centers))
 
     def _harmonised(self, x: np.ndarray, centers: Sequence[str] | None = None) -> np.ndarray:
-        return x if self.combat is None else self.combat.transform(x, centers)
+        if self.combat is None:
+            return x
+        return self.combat.transform(x, [self.center] * len(x) if centers is None else centers)
+
+    @property
+    def knows_center(self) -> bool:
+        """Whether features of a patient of :attr:`center` can be used: as they are, moved, or as the reference's."""
+        return self.combat is None or bool(self.combat.reference) or self.center in self.combat.centers
 
     @property
     def is_linear(self) -> bool:
@@ -181,6 +192,31 @@ class Signature:
     def threshold(self) -> float:
         """Probability from which a patient is called a responder; fixed on training data."""
         return self.description["threshold"]["value"]
+
+    def at_center(self, center: str) -> tuple[Signature, tuple[str, ...]]:
+        """The signature for patients of one centre, and sentences for the user about it.
+
+        A signature that is not harmonised asks for no centre and stays as it is.
+
+        :param center: as in the training cohort's table; empty when nobody knows.
+        :raises SignatureError: the parts are harmonised, the centre is unknown, and there is no reference centre.
+        """
+        combats = [part.combat for part in self.feature_parts if part.combat is not None]
+        if not combats:
+            return self, ()
+        notes: tuple[str, ...] = ()
+        if not any(center in combat.centers for combat in combats):
+            words = f"The centre '{center}' took no part in training" if center else "No centre is given"
+            known, reference = combats[0].centers, combats[0].reference
+            if not reference:
+                raise SignatureError(
+                    f"{words}, and the signature '{self.name}' harmonises features between {', '.join(known)}.",
+                    "Give --center with one of these (in a batch the column center), or use a signature that was"
+                    " trained with a reference centre (--reference).",
+                )
+            notes = (f"{words}; the features are taken as those of the reference centre {reference}.",)
+        parts = tuple(replace(part, center=center) for part in self.feature_parts)
+        return replace(self, feature_parts=parts), notes
 
     @property
     def part_names(self) -> tuple[str, ...]:

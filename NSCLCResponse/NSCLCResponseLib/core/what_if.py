@@ -160,6 +160,8 @@ def _changed_case(case: Case, signature: Signature, change: Change) -> Case:
             raise NSCLCResponseError("There is no PET that could be left out.", "Leave no-pet away.")
         changed = replace(changed, pet=None)
     if change.grow_mm:
+        if case.mask is None:
+            raise NSCLCResponseError("There is no outline that could be changed.", "Leave erode and dilate away.")
         changed = replace(changed, mask=replace(case.mask, image=grown(case.mask.image, change.grow_mm)))
     return changed
 

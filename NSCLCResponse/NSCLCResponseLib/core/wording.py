@@ -48,6 +48,8 @@ def verdict_words(prediction: Mapping[str, Any]) -> str:
 def tumour_words(result: Mapping[str, Any]) -> str:
     """Volume, lesion count and longest axial diameter."""
     tumour = result["tumour"]
+    if tumour is None:
+        return "no image was looked at"
     count = tumour["lesion_count"]
     lesions = "one lesion" if count == 1 else f"{count} lesions"
     return (

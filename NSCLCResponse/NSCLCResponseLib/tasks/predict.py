@@ -15,6 +15,7 @@ from NSCLCResponseSegmentLib.core.errors import OutputError, SegmentationError
 
 from ..core.clinical_text import summary_paragraph
 from ..core.review import ReviewRecord
+from .predict_clinical import predict_clinical, wants_no_image
 
 if TYPE_CHECKING:
     from NSCLCResponseSegmentLib.core.anatomy import Anatomy
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from ..core.explain_map import NetworkMap
     from ..core.predict import PredictionOutcome
-    from ..core.predict_settings import Explain
     from ..worker import TaskContext
 
 ALL_OUTPUTS = ("core", "segmentation", "overlay", "report", "scene", "dicom")
@@ -30,7 +30,7 @@ _FREE_BYTES_NEEDED = 200_000_000  # a 512×512×300 CT in scene.mrb, twice, whil
 
 
 @dataclass
-class _Run:
+class Run:
     """What the steps of one prediction hand on to each other."""
 
     arguments: dict[str, Any]
@@ -69,16 +69,17 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     out = Path(arguments["out"])
     require_space(out, _FREE_BYTES_NEEDED)
     with staged_folder(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as folder:
-        current = _Run(arguments, folder, context.progress)
+        current = Run(arguments, folder, context.progress)
         result = _predict_into(current)
     return {"summary": f"{summary_paragraph(result)}\nResults: {out}", "out": str(out), "result": result}
 
 
-def _predict_into(current: _Run) -> dict[str, Any]:
+def _predict_into(current: Run) -> dict[str, Any]:
     from NSCLCResponseSegmentLib.core.lesions import measure_lesions
 
     from ..core.clinical import parse_values
     from ..core.predict import predict_case
+    from ..core.predict_settings import explain_settings
     from ..core.signature_io import default_signature, load_signature
     from ..core.what_if import parse_change, what_if
 
@@ -87,13 +88,18 @@ def _predict_into(current: _Run) -> dict[str, Any]:
     with current.step("read signature", 0.0, 0.05, "Opening the signature"):
         signature = load_signature(Path(arguments.get("signature") or default_signature()))
         clinical = parse_values(arguments.get("clinical") or {}, signature)
+    signature, notes = signature.at_center(arguments.get("center") or "")
+    current.warnings += notes
+    if wants_no_image(arguments, signature):
+        return predict_clinical(current, signature, clinical)
     with current.step("read images", 0.05, 0.2, "Reading the images") as progress:
         case, anatomy = _read(arguments, clinical, progress)
+        case = replace(case, center=arguments.get("center") or "")
     with current.step("outline", 0.2, 0.3, "Outlining the tumour") as progress:
         case = _outlined(case, arguments, progress)
         lesions = measure_lesions(case.mask.image)
     with current.step("predict", 0.3, 0.68, "Measuring and predicting") as progress:
-        outcome = predict_case(case, signature, progress, _explain(arguments), anatomy)
+        outcome = predict_case(case, signature, progress, explain_settings(arguments), anatomy)
     with current.step("what if", 0.68, 0.7, "Trying what would change") as progress:
         alternatives = [what_if(case, signature, outcome, change, progress).to_json() for change in changes]
     current.warnings += [*case.notes, *outcome.prediction.warnings]
@@ -103,14 +109,6 @@ def _predict_into(current: _Run) -> dict[str, Any]:
     result = _write_core(current, case, outcome, lesions, review, alternatives)
     _write_rest(current, case, result, outcome, anatomy)
     return result
-
-
-def _explain(arguments: dict[str, Any]) -> Explain:
-    """The user's choices; see ``--contours`` and ``--level``."""
-    from ..core.predict_settings import Explain
-
-    given = {name: arguments.get(name) for name in ("redraws", "level")}
-    return Explain(**{name: value for name, value in given.items() if value is not None})
 
 
 def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progress) -> tuple[Case, Anatomy]:
@@ -167,7 +165,7 @@ def _review(case: Case, outcome: PredictionOutcome, volume_ml: float) -> ReviewR
 
 
 def _write_core(
-    current: _Run,
+    current: Run,
     case: Case,
     outcome: PredictionOutcome,
     lesions: list[Any],
@@ -200,7 +198,7 @@ def _write_core(
     return result
 
 
-def _write_maps(current: _Run, case: Case, network_map: NetworkMap) -> None:
+def _write_maps(current: Run, case: Case, network_map: NetworkMap) -> None:
     """Integrated gradients (−1 to 1) and Grad-CAM (0 to 1) on the CT's grid; for a scene only what the patch covers."""
     import SimpleITK as sitk
 
@@ -235,9 +233,7 @@ def _write_features(path: Path, case: Case, outcome: PredictionOutcome) -> None:
         writer.writerow([case.patient_id, "all", "tumour", *values])
 
 
-def _write_rest(
-    current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome, anatomy: Anatomy
-) -> None:
+def _write_rest(current: Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome, anatomy: Anatomy) -> None:
     """Outputs that need Slicer's MRML libraries or a renderer; then result.json once more with all timings."""
     from ..core.report import write_report
     from ..core.result import write_result
@@ -254,7 +250,7 @@ def _write_rest(
     current.progress.report(1.0, "Done")
 
 
-def _write_dicom(current: _Run, case: Case, result: dict[str, Any]) -> None:
+def _write_dicom(current: Run, case: Case, result: dict[str, Any]) -> None:
     """DICOM SEG and SR, for a CT that is DICOM; where that cannot be, a note says why."""
     if not case.ct.dicom_files:
         return
@@ -270,7 +266,7 @@ def _write_dicom(current: _Run, case: Case, result: dict[str, Any]) -> None:
 
 
 def _write_views(
-    current: _Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome, anatomy: Anatomy
+    current: Run, case: Case, result: dict[str, Any], outcome: PredictionOutcome, anatomy: Anatomy
 ) -> None:
     from NSCLCResponseSegmentLib.mrml.segmentations import write_segmentation
 

@@ -47,13 +47,18 @@ class TumourMask:
 
 @dataclass
 class Case:
-    """One patient at one time: the CT, and whatever else there is."""
+    """One patient at one time: the CT, and whatever else there is.
 
-    ct: LoadedImage
+    :param ct: ``None`` only for a prediction that looks at no image.
+    :param center: the hospital, for features that are harmonised between centres; empty when nobody knows.
+    """
+
+    ct: LoadedImage | None
     pet: LoadedImage | None = None
     mask: TumourMask | None = None
     clinical: dict[str, float] = field(default_factory=dict)
     patient_id: str = ""
+    center: str = ""
 
     @property
     def notes(self) -> list[str]:
