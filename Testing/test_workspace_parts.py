@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from NSCLCResponseLib.core.case_files import case_in_folder, find_case
 from NSCLCResponseLib.core.image_handover import hand_over, take_over
 from NSCLCResponseLib.core.review import ReviewRecord
+from NSCLCResponseLib.render.aim import inside_points_ras
 from NSCLCResponseLib.workspace.lesion_rows import choice_of, fresh_rows
 from NSCLCResponseLib.workspace.pacing import Paced
 from NSCLCResponseSegmentLib.core.case import LoadedImage
@@ -129,3 +130,46 @@ def test_whole_outline_tools_change_the_segment_as_on_the_whole_grid(
     tools.undo()
     tools.undo()
     np.testing.assert_array_equal(now(), before)
+
+
+def test_scissors_cut_the_voxels_within_the_line(a_slicer_app: object, an_oblique_image: sitk.Image) -> None:
+    """Through all slices; told apart by each voxel's centre in the view's pixels."""
+    from matplotlib.path import Path as Line
+    from trame_slicer.views import NoScheduleRendering, SliceView
+    from vtkmodules.vtkCommonCore import vtkPoints
+
+    from NSCLCResponseLib.workspace.tools import SCISSORS, OutlineTools
+    from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids, segmentation_from_mask
+    from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
+    from support.slicer_app import a_blob
+
+    mask = a_blob(an_oblique_image, (2, 2, 1), (9, 8, 5))
+    ct = volume_from_image(a_slicer_app.scene, an_oblique_image, "CT")
+    node = segmentation_from_mask(a_slicer_app.scene, mask, ct)
+    tools = OutlineTools(a_slicer_app, lambda: None)
+    tools.edit(node, ct)
+    view = SliceView(a_slicer_app.scene, a_slicer_app.app_logic, "Axial", NoScheduleRendering())
+    view.set_background_volume_id(ct.GetID())
+    view.render_window().SetSize(100, 100)
+    view.fit_view_to_content()
+
+    drawn = [(30, 35), (58, 20), (75, 95), (40, 60)]
+    points = vtkPoints()
+    for x, y in drawn:
+        points.InsertNextPoint(x, y, 0)
+    to_ras = view.get_view_node().GetXYToRAS()
+    to_xy = np.linalg.inv([[to_ras.GetElement(r, c) for c in range(4)] for r in range(4)])
+    ras = np.column_stack([inside_points_ras(an_oblique_image < 9999), np.ones(an_oblique_image.GetNumberOfPixels())])
+    within = Line(drawn).contains_points((ras @ to_xy.T)[:, :2]).reshape(an_oblique_image.GetSize()[::-1])
+    before = sitk.GetArrayFromImage(mask) > 0
+    assert 0 < (before & within).sum() < before.sum()
+
+    tools.activate(SCISSORS)
+    expected = {"erase": before & ~within, "keep": before & within, "fill": before | within}
+    for fill, after in expected.items():
+        tools.set_scissors(fill)
+        tools._editor.active_effect.apply_points_display_coordinates(points, view)
+        for wanted in (after, before):  # cut, then taken back
+            now = mask_from_segment(node, segment_ids(node)[0], image_from_volume(ct))
+            np.testing.assert_array_equal(sitk.GetArrayFromImage(now) > 0, wanted, err_msg=fill)
+            tools.undo()

@@ -62,10 +62,12 @@ class OutlineTools:
         """What the left button does in the views from now on."""
         from trame_slicer import segmentation as effects
 
+        from .scissors import QuickScissors
+
         by_name = {
             PAINT: effects.SegmentationEffectPaint,
             ERASE: effects.SegmentationEffectErase,
-            SCISSORS: effects.SegmentationEffectScissors,
+            SCISSORS: QuickScissors,
             ISLANDS: effects.SegmentationEffectIslands,
             THRESHOLD: effects.SegmentationEffectThreshold,
         }
@@ -86,9 +88,11 @@ class OutlineTools:
         """``erase`` what is inside the line, ``keep`` only that, or ``fill`` it; through all slices."""
         from trame_slicer import segmentation as effects
 
+        from .scissors import QuickScissors
+
         modes = effects.ScissorsEffectFillMode
         by_name = {"erase": modes.ERASE_INSIDE, "keep": modes.ERASE_OUTSIDE, "fill": modes.FILL_INSIDE}
-        self._editor.get_effect(effects.SegmentationEffectScissors).set_fill_mode(by_name[fill])
+        self._editor.get_effect(QuickScissors).set_fill_mode(by_name[fill])
 
     def set_threshold(self, low_hu: float, high_hu: float) -> None:
         """The range that the threshold tool shows."""

@@ -34,14 +34,18 @@ def crop_of(node: Any, segment_id: str, ct: Any) -> Crop | None:
     """The voxels of a segment whose grid is the CT's; ``None`` when it is empty."""
     data = vtkOrientedImageData()
     node.GetBinaryLabelmapRepresentation(segment_id, data)
+    return crop_of_labels(data, ct, node.GetSegmentation().GetSegment(segment_id).GetLabelValue())
+
+
+def crop_of_labels(data: vtkOrientedImageData, ct: Any, label: int) -> Crop | None:
+    """The voxels of one label of a label map on the CT's grid; ``None`` when there is none."""
     if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
         return None
-    label = node.GetSegmentation().GetSegment(segment_id).GetLabelValue()
     inside = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) == label
-    if not inside.any():
+    found = _filled_planes(inside)
+    if found is None:
         return None
     first = _index_in(ct, data)
-    found = [np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     size = ct.GetImageData().GetDimensions()
     low = [max(first[i] + int(found[2 - i][0]) - _MARGIN, 0) for i in range(3)]
     high = [min(first[i] + int(found[2 - i][-1]) + _MARGIN + 1, size[i]) for i in range(3)]
@@ -50,6 +54,39 @@ def crop_of(node: Any, segment_id: str, ct: Any) -> Crop | None:
     at = [first[i] + int(found[2 - i][0]) - low[i] for i in (2, 1, 0)]
     box[tuple(slice(a, a + n) for a, n in zip(at, tight.shape, strict=True))] = tight
     return Crop(box, (low[0], low[1], low[2]))
+
+
+def _filled_planes(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Indices of the planes along z, y and x that have a voxel; ``None`` where none has."""
+    over_x = inside.any(axis=2)  # the one pass over all voxels
+    z, y = np.flatnonzero(over_x.any(axis=1)), np.flatnonzero(over_x.any(axis=0))
+    if not len(z):
+        return None
+    x = np.flatnonzero(inside[z[0] : z[-1] + 1, y[0] : y[-1] + 1].any(axis=(0, 1)))
+    return z, y, x
+
+
+def union_box(one: Crop, other: Crop) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Start (i, j, k) and shape (z, y, x) of the box around two crops."""
+    ends = [np.add(crop.start, crop.inside.shape[::-1]) for crop in (one, other)]
+    start = np.minimum(one.start, other.start)
+    shape = (np.maximum(*ends) - start)[::-1]
+    return tuple(start.tolist()), tuple(shape.tolist())
+
+
+def on_box(crop: Crop, start: tuple[int, int, int], shape: tuple[int, ...]) -> np.ndarray:
+    """A crop's voxels on another box: (z, y, x), bool, nothing where the crop says nothing.
+
+    :param start: (i, j, k) of the box in the CT.
+    """
+    box = np.zeros(shape, bool)
+    shift = np.subtract(crop.start, start)[::-1]
+    low = np.maximum(shift, 0)
+    high = np.minimum(shift + crop.inside.shape, shape)
+    if (low < high).all():
+        source = tuple(slice(a, b) for a, b in zip(low - shift, high - shift, strict=True))
+        box[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = crop.inside[source]
+    return box
 
 
 def _index_in(ct: Any, data: vtkOrientedImageData) -> list[int]:
