@@ -69,6 +69,16 @@ def add_click_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_lesion_choice(parser: argparse.ArgumentParser) -> None:
+    """``--lesions CHOICE``."""
+    parser.add_argument(
+        "--lesions",
+        default="",
+        metavar="CHOICE",
+        help="which lesions to keep (numbered by size), e.g. '1=Primary,2+3=Node': 2 and 3 as one, the rest dropped",
+    )
+
+
 def add_out_folder(parser: argparse.ArgumentParser) -> None:
     """``--out DIR`` and ``--overwrite``."""
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="new folder for the results")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .arguments import absolute, add_case_arguments, add_click_arguments, point
+from .arguments import absolute, add_case_arguments, add_click_arguments, add_lesion_choice, point
 from .console import run_with_bar
 
 _PET_METHODS = ("41%", "4.0", "2.5", "gradient")  # values of PetMethod, which is not imported for --help
@@ -36,12 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     _add_pet(parser)
     _add_model(parser)
-    parser.add_argument(
-        "--lesions",
-        default="",
-        metavar="CHOICE",
-        help="which lesions to keep (numbered by size), e.g. '1=Primary,2+3=Node': 2 and 3 as one, the rest dropped",
-    )
+    add_lesion_choice(parser)
     parser.add_argument(
         "--out",
         required=True,

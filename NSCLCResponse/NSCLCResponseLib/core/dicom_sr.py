@@ -38,8 +38,10 @@ def write_dicom(case: Case, result: Mapping[str, Any], folder: Path) -> dict[str
     import pydicom
 
     from NSCLCResponseSegmentLib.core.seg_export import Outline, write_dicom_seg
+    from NSCLCResponseSegmentLib.core.terminology import side_code
 
-    outline = Outline(case.mask.image, ("Tumour",), case.mask.origin)
+    sides = {side_code(lesion.get("side")) for lesion in result.get("lesions", ())}
+    outline = Outline(case.mask.image, ("Tumour",), case.mask.origin, tuple(sides) if len(sides) == 1 else ())
     write_dicom_seg(folder / SEGMENTATION_NAME, outline, case.ct)
     write_report(folder / REPORT_NAME, result, pydicom.dcmread(folder / SEGMENTATION_NAME))
     return {"dicom_seg": SEGMENTATION_NAME, "dicom_sr": REPORT_NAME}

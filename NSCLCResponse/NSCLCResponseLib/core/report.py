@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from NSCLCResponseSegmentLib.core.lesion_choice import choice_words
+from NSCLCResponseSegmentLib.core.lesion_record import place_words
 from NSCLCResponseSegmentLib.core.resources import resource
 
 from . import wording
@@ -65,6 +67,8 @@ def render_report(result: Mapping[str, Any], picture: Path | None) -> str:
         paragraph=summary_paragraph(result),
         verdict=wording.verdict_words(prediction),
         tumour=wording.tumour_words(result),
+        places={lesion["label"]: place_words(lesion) for lesion in result["lesions"]},
+        choice=choice_words(chosen) if (chosen := result["review"].get("lesion_choice")) else "",
         part_bars=_part_bars(prediction),
         waterfall=waterfall_drawing(prediction),
         half_width=_BAR_HALF_WIDTH,

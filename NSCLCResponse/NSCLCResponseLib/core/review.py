@@ -6,13 +6,16 @@ States: not reviewed → outlined → edited → predicted → stale as soon as 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
+from NSCLCResponseSegmentLib.core.lesion_choice import choice_words
 
 EDITED = "mask edited"
+CHOSEN = "lesions chosen"
 _OUTLINED = "outlined: "
 
 
@@ -49,10 +52,15 @@ def _now() -> str:
 
 @dataclass
 class ReviewRecord:
-    """The history of one case; every change goes through a method so that the state is always right."""
+    """The history of one case; every change goes through a method so that the state is always right.
+
+    :param lesion_choice: which lesions the user kept, merged, named and dropped, as :meth:`LesionChoice.record` gives
+        it; ``None`` while the outline is one tumour as it was found.
+    """
 
     state: ReviewState = ReviewState.NOT_REVIEWED
     events: list[ReviewEvent] = field(default_factory=list)
+    lesion_choice: dict[str, Any] | None = None
 
     @property
     def is_edited_by_hand(self) -> bool:
@@ -60,7 +68,7 @@ class ReviewRecord:
         for event in reversed(self.events):
             if event.what.startswith(_OUTLINED):
                 return False
-            if event.what == EDITED:
+            if event.what in (EDITED, CHOSEN):
                 return True
         return False
 
@@ -68,10 +76,26 @@ class ReviewRecord:
         """A tumour outline was made or imported; ``origin`` says how."""
         self.events.append(ReviewEvent(f"{_OUTLINED}{origin}", by, _now(), volume_after_ml=volume_ml))
         self.state = ReviewState.OUTLINED
+        self.lesion_choice = None
 
     def edited(self, by: str, volume_before_ml: float, volume_after_ml: float) -> None:
         """The mask was changed by hand; a prediction made before is stale from now on."""
         self.events.append(ReviewEvent(EDITED, by, _now(), volume_before_ml, volume_after_ml))
+        self._mask_changed()
+
+    def lesions_chosen(
+        self, by: str, choice: Mapping[str, Any], volume_before_ml: float, volume_after_ml: float
+    ) -> None:
+        """The user kept, merged, named or dropped lesions; a prediction made before is stale from now on.
+
+        :param choice: as :meth:`LesionChoice.record` gives it.
+        """
+        words = choice_words(choice)
+        self.events.append(ReviewEvent(CHOSEN, by, _now(), volume_before_ml, volume_after_ml, words))
+        self.lesion_choice = dict(choice)
+        self._mask_changed()
+
+    def _mask_changed(self) -> None:
         had_prediction = self.state in (ReviewState.PREDICTED, ReviewState.STALE, ReviewState.SIGNED_OFF)
         self.state = ReviewState.STALE if had_prediction else ReviewState.EDITED
 
@@ -94,9 +118,11 @@ class ReviewRecord:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dictionary, as ``result.json`` and the scene hold it."""
-        return {"state": self.state.value, "events": [asdict(event) for event in self.events]}
+        events = [asdict(event) for event in self.events]
+        return {"state": self.state.value, "events": events, "lesion_choice": self.lesion_choice}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ReviewRecord:
         """The inverse of :meth:`to_json`."""
-        return cls(ReviewState(data["state"]), [ReviewEvent(**event) for event in data["events"]])
+        events = [ReviewEvent(**event) for event in data["events"]]
+        return cls(ReviewState(data["state"]), events, data.get("lesion_choice"))

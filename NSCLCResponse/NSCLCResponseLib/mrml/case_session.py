@@ -142,8 +142,12 @@ class CaseSession:
         known = node.GetParameter(_CHECKSUM) if node is not None else ""
         checksum, volume_ml = mask_state(self._segmentation)
         is_current = self.record.state in (ReviewState.PREDICTED, ReviewState.SIGNED_OFF)
-        if known and is_current and int(known) != checksum:
-            self.record.edited("", self._shown["tumour"]["volume_ml"], volume_ml)
+        is_other = bool(known) and is_current and int(known) != checksum
+        before_ml = self._shown["tumour"]["volume_ml"] if is_other else volume_ml
+        if self._tracker.note_choice(before_ml):
+            self._tracker.changed()
+        elif is_other:
+            self.record.edited("", before_ml, volume_ml)
             self._tracker.changed()
 
     def _nodes(self) -> list[vtkMRMLScriptedModuleNode]:

@@ -13,6 +13,8 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNod
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
 from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
+from NSCLCResponseSegmentLib.mrml.lesion_segments import lesion_choice_of
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
 from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
@@ -85,6 +87,8 @@ class ResponseLogic:
             "ct": folder.write(ct, "ct.nrrd"),
             "mask": folder.write(self._tumour(segmentationNode, ct, segmentIds), "mask.nrrd"),
             "mask_origin": segmentationNode.GetAttribute(ORIGIN_ATTRIBUTE) or "segmentation node",
+            "lesion_choice": lesion_choice_of(segmentationNode),
+            "lesion_names": {} if segmentIds is not None else lesion_names(segmentationNode, ctNode),
             "clinical": {name: str(value) for name, value in (clinical or {}).items()},
             "signature": str(signature) if signature else None,
             "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
@@ -152,6 +156,9 @@ class ResponseLogic:
         record = before or ReviewRecord()
         if not record.events:
             record.outlined(result["inputs"]["mask"]["origin"], volume_ml)
+        choice = result["review"].get("lesion_choice")
+        if choice is not None and choice != record.lesion_choice:  # chosen while nobody followed the segmentation
+            record.lesions_chosen("", choice, volume_ml, volume_ml)
         record.predicted(result["prediction"]["signature_name"], volume_ml)
         if segmentation is not None:
             checksum, now_ml = mask_state(segmentation)

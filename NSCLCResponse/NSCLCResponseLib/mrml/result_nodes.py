@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import vtk
@@ -19,6 +19,7 @@ from slicer import (
     vtkMRMLTextNode,
 )
 
+from NSCLCResponseSegmentLib.core.lesion_record import place_words
 from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside
 
 from ..core import wording
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 RESULT_NODE_NAME = "NSCLC Response result"
 MODULE_NAME = "NSCLCResponseResult"
-_ROLES = ("features", "contributions", "summary", "map", "plot", "series", "waterfall")
+_ROLES = ("features", "contributions", "lesions", "summary", "map", "plot", "series", "waterfall")
 _RESULT_PARAMETER, _REVIEW_PARAMETER = "result", "review"
 
 
@@ -90,6 +91,30 @@ def contribution_table(scene: vtkMRMLScene, prediction: Mapping[str, Any]) -> vt
         node.AddColumn(_text_column(title, [row[index] for row in rows]))
     node.SetUseColumnTitleAsColumnHeader(True)
     return node
+
+
+def lesion_table(scene: vtkMRMLScene, lesions: Sequence[Mapping[str, Any]]) -> vtkMRMLTableNode:
+    """Add a table with one row for each lesion of a result, largest first: measures, place, and centre in RAS mm.
+
+    :param lesions: as ``result.json`` holds them.
+    """
+    node = _named(scene, vtkMRMLTableNode(), "Lesions")
+    rows = [f"{lesion['label']} {lesion.get('name', '')}".strip() for lesion in lesions]
+    node.AddColumn(_text_column("lesion", rows))
+    for title, key in _LESION_NUMBERS.items():
+        node.AddColumn(_number_column(title, [float(lesion.get(key, float("nan"))) for lesion in lesions]))
+    node.AddColumn(_text_column("place", [place_words(lesion) or "not known" for lesion in lesions]))
+    centres = [", ".join(f"{v:.1f}" for v in lesion.get("centre_ras", ())) for lesion in lesions]
+    node.AddColumn(_text_column("centre (RAS mm)", centres))
+    node.SetUseColumnTitleAsColumnHeader(True)
+    return node
+
+
+_LESION_NUMBERS = {
+    "volume (mL)": "volume_ml",
+    "longest axial diameter (mm)": "longest_axial_diameter_mm",
+    "perpendicular (mm)": "perpendicular_diameter_mm",
+}
 
 
 def contribution_plot(scene: vtkMRMLScene, prediction: Mapping[str, Any]) -> dict[str, vtkMRMLNode]:
@@ -182,8 +207,8 @@ def apply_result(
     """Put a finished prediction into the scene.
 
     Tables and text of an earlier prediction are removed; the result node refers to the new ones by the roles
-    ``features``, ``contributions``, ``summary``, ``map``, ``plot`` (with ``series`` and ``waterfall``), and to what was
-    predicted on by ``segmentation``, ``ct``, ``pet``.
+    ``features``, ``contributions``, ``lesions``, ``summary``, ``map``, ``plot`` (with ``series`` and ``waterfall``), and
+    to what was predicted on by ``segmentation``, ``ct``, ``pet``.
 
     :param network_map: −1 to 1 on the CT's grid; becomes a volume with its own colours.
     """
@@ -197,6 +222,7 @@ def apply_result(
     made = {
         "features": feature_table(scene, features, result["failed_features"]),
         "contributions": contribution_table(scene, result["prediction"]),
+        "lesions": lesion_table(scene, result["lesions"]),
         "summary": text,
         **contribution_plot(scene, result["prediction"]),
     }

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkOrientedImageData, vtkSegmentation
-from vtk import vtkMatrix4x4
+from vtk import vtkCommand, vtkMatrix4x4
 from vtk.util.numpy_support import vtk_to_numpy
 
+from NSCLCResponseSegmentLib.mrml.lesion_segments import is_choosing, lesion_choice_of
 from NSCLCResponseSegmentLib.mrml.segmentations import segment_ids
 
 from ..core.review import EDITED, ReviewRecord
@@ -78,6 +79,7 @@ class ReviewTracker:
         self._checksum, self._volume_ml = mask_state(node)
         segmentation = node.GetSegmentation()
         self._tags = [(segmentation, segmentation.AddObserver(event, self._on_modified)) for event in _EVENTS]
+        self._tags.append((node, node.AddObserver(vtkCommand.ModifiedEvent, self._on_node_modified)))
         self._tags.append((scene, scene.AddObserver(vtkMRMLScene.StartCloseEvent, lambda *_: self.close())))
 
     @property
@@ -90,13 +92,34 @@ class ReviewTracker:
         store_review(self._scene, self.record)
         self._on_change()
 
+    def note_choice(self, volume_before_ml: float) -> bool:
+        """Note the choice of lesions that the segmentation carries; whether it is another than the record's.
+
+        :param volume_before_ml: of the outline that it was chosen from.
+        """
+        choice = lesion_choice_of(self._node)
+        if choice is None or choice == self.record.lesion_choice:
+            return False
+        self.record.lesions_chosen(self._by(), choice, volume_before_ml, self._volume_ml)
+        return True
+
+    def _on_node_modified(self, *_: Any) -> None:
+        """Lesions that are only named change the node's attribute, not its voxels."""
+        choice = lesion_choice_of(self._node)
+        if choice is not None and choice != self.record.lesion_choice and not is_choosing(self._node):
+            self._take_state()
+
     def _on_modified(self, *_: Any) -> None:
-        checksum, volume_ml = mask_state(self._node)
-        if checksum == self._checksum:
-            return
+        if not is_choosing(self._node) and mask_state(self._node)[0] != self._checksum:
+            self._take_state()
+
+    def _take_state(self) -> None:
         before = self._volume_ml
-        self._checksum, self._volume_ml = checksum, volume_ml
-        self._note_edit(before, volume_ml)
+        self._checksum, self._volume_ml = mask_state(self._node)
+        if not self.note_choice(before):
+            self._note_edit(before, self._volume_ml)
+            if lesion_choice_of(self._node) is None:  # undone, or the segments were named otherwise
+                self.record.lesion_choice = None
         self.changed()
 
     def _note_edit(self, before: float, after: float) -> None:

@@ -75,7 +75,8 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
 
 
 def _predict_into(current: Run) -> dict[str, Any]:
-    from NSCLCResponseSegmentLib.core.lesions import measure_lesions
+    from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice
+    from NSCLCResponseSegmentLib.core.lesion_record import find_lesions, keep_lesions
 
     from ..core.clinical import parse_values
     from ..core.predict import predict_case
@@ -85,6 +86,7 @@ def _predict_into(current: Run) -> dict[str, Any]:
 
     arguments = current.arguments
     changes = [parse_change(text) for text in arguments.get("what_if") or ()]
+    choice = LesionChoice.parse(arguments.get("lesions") or "")
     with current.step("read signature", 0.0, 0.05, "Opening the signature"):
         signature = load_signature(Path(arguments.get("signature") or default_signature()))
         clinical = parse_values(arguments.get("clinical") or {}, signature)
@@ -97,7 +99,9 @@ def _predict_into(current: Run) -> dict[str, Any]:
         case = replace(case, center=arguments.get("center") or "")
     with current.step("outline", 0.2, 0.3, "Outlining the tumour") as progress:
         case = _outlined(case, arguments, progress)
-        lesions = measure_lesions(case.mask.image)
+        case = replace(case, mask=keep_lesions(case.mask, choice))
+        names = choice.names_after or {int(n): name for n, name in (arguments.get("lesion_names") or {}).items()}
+        lesions = find_lesions(case.mask.image, anatomy, names)
     with current.step("predict", 0.3, 0.68, "Measuring and predicting") as progress:
         outcome = predict_case(case, signature, progress, explain_settings(arguments), anatomy)
     with current.step("what if", 0.68, 0.7, "Trying what would change") as progress:
@@ -105,7 +109,7 @@ def _predict_into(current: Run) -> dict[str, Any]:
     current.warnings += [*case.notes, *outcome.prediction.warnings]
     for warning in current.warnings:
         current.progress.warn(warning)
-    review = _review(case, outcome, sum(lesion.volume_ml for lesion in lesions))
+    review = _review(case, outcome, sum(lesion.measures.volume_ml for lesion in lesions))
     result = _write_core(current, case, outcome, lesions, review, alternatives)
     _write_rest(current, case, result, outcome, anatomy)
     return result
@@ -141,7 +145,8 @@ def _read(arguments: dict[str, Any], clinical: dict[str, float], progress: Progr
 def _outlined(case: Case, arguments: dict[str, Any], progress: Progress) -> Case:
     if case.mask is not None:
         if arguments.get("mask_origin"):  # the caller knows better than the name of its temporary file
-            return replace(case, mask=replace(case.mask, origin=arguments["mask_origin"]))
+            choice = arguments.get("lesion_choice")
+            return replace(case, mask=replace(case.mask, origin=arguments["mask_origin"], lesion_choice=choice))
         return case
     from NSCLCResponseSegmentLib.core.one_click import outline_click
     from NSCLCResponseSegmentLib.core.reading import check_pet_covers
@@ -159,7 +164,11 @@ def _outlined(case: Case, arguments: dict[str, Any], progress: Progress) -> Case
 
 def _review(case: Case, outcome: PredictionOutcome, volume_ml: float) -> ReviewRecord:
     review = ReviewRecord()
-    review.outlined(case.mask.origin, volume_ml)
+    chosen = case.mask.lesion_choice
+    whole_ml = sum(part["volume_ml"] for part in (*chosen["kept"], *chosen["dropped"])) if chosen else volume_ml
+    review.outlined(case.mask.origin, whole_ml)
+    if chosen:
+        review.lesions_chosen("", chosen, whole_ml, volume_ml)
     review.predicted(outcome.prediction.signature_name, volume_ml)
     return review
 

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.atomic import require_space, staged_file
 from NSCLCResponseSegmentLib.core.errors import DependencyError, OutputError
-from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice, choose_lesions
-from NSCLCResponseSegmentLib.core.lesions import Lesion, measure_lesions
+from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice, choice_words, choose_lesions
+from NSCLCResponseSegmentLib.core.lesion_record import FoundLesion, find_lesions
 from NSCLCResponseSegmentLib.core.reading import read_ct
 from NSCLCResponseSegmentLib.core.seg_export import (
     LABEL_SUFFIXES,
@@ -25,8 +25,8 @@ from NSCLCResponseSegmentLib.core.seg_export import (
 from .outlining import check_method, outlined
 
 if TYPE_CHECKING:
+    from NSCLCResponseSegmentLib.core.anatomy import Anatomy
     from NSCLCResponseSegmentLib.core.case import LoadedImage, TumourMask
-    from NSCLCResponseSegmentLib.core.lesion_place import LesionPlace
     from NSCLCResponseSegmentLib.core.progress import Progress
 
     from ..worker import TaskContext
@@ -52,11 +52,12 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     ct = read_ct(Path(arguments["ct"]), arguments.get("series", ""), context.progress.part(0.0, 0.3))
     require_exportable(out, ct)
     mask = outlined(ct, arguments, context.progress.part(0.3, 0.9))
-    lesions = measure_lesions(mask.image)
-    places = _places(mask, ct, lesions, context.progress.part(0.9, 0.95))
+    lesions = find_lesions(mask.image, _anatomy(mask, ct, context.progress.part(0.9, 0.95)), choice.names)
+    record = choice.to_json([lesion.measures for lesion in lesions])
     context.progress.report(0.95, f"Writing {out.name}")
     labels, names = choose_lesions(mask.image, choice)
-    outline = Outline(labels, tuple(names), mask.origin, _sides(choice, places))
+    chosen = record if choice.groups else mask.lesion_choice
+    outline = Outline(labels, tuple(names), mask.origin, _sides(choice, lesions), choice=chosen)
     is_written = bool(lesions) or suffix in LABEL_SUFFIXES
     if is_written:
         with staged_file(out, overwrite=bool(arguments.get("overwrite")), token=context.token) as aside:
@@ -66,11 +67,11 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
         context.progress.warn(note)
     context.progress.report(1.0, "Done")
     return {
-        "summary": "\n".join([*_summary(lesions, places, mask), *_written(out, choice, lesions, is_written)]),
+        "summary": "\n".join([*_summary(lesions, mask), *_written(out, record if choice.groups else None, is_written)]),
         "out": str(out) if is_written else "",
         "origin": mask.origin,
-        "lesions": [{**lesion.to_json(), **place.to_json()} for lesion, place in zip(lesions, places, strict=True)],
-        "choice": choice.to_json(lesions),
+        "lesions": [lesion.to_json() for lesion in lesions],
+        "choice": record,
         "notes": notes,
     }
 
@@ -103,54 +104,46 @@ def _write(path: Path, outline: Outline, ct: LoadedImage) -> None:
     write_surface(outline.labels, path)
 
 
-def _places(mask: TumourMask, ct: LoadedImage, lesions: Sequence[Lesion], progress: Progress) -> list[LesionPlace]:
-    """Where the lesions lie; unknown for all when the CT shows no body."""
+def _anatomy(mask: TumourMask, ct: LoadedImage, progress: Progress) -> Anatomy | None:
+    """By which lesions are placed; ``None`` when there is nothing to place, or the CT shows no body."""
     from NSCLCResponseSegmentLib.core.errors import ImageError
-    from NSCLCResponseSegmentLib.core.lesion_place import LesionPlace, place_lesions
     from NSCLCResponseSegmentLib.core.one_click import anatomy_of
 
-    if not lesions:
-        return []
     try:
-        return place_lesions(sitk.Cast(mask.image, sitk.sitkUInt8), anatomy_of(ct.image, progress))
+        return anatomy_of(ct.image, progress) if sitk.GetArrayViewFromImage(mask.image).any() else None
     except ImageError:
-        return [LesionPlace(lesion.label, "", pleura=False, mediastinum=False) for lesion in lesions]
+        return None
 
 
-def _sides(choice: LesionChoice, places: Sequence[LesionPlace]) -> tuple[Any, ...]:
+def _sides(choice: LesionChoice, lesions: Sequence[FoundLesion]) -> tuple[Any, ...]:
     from NSCLCResponseSegmentLib.core.lesion_place import sides_of_groups
 
-    groups = [group.labels for group in choice.groups] or [[place.label for place in places]]
-    return sides_of_groups(places, groups)
+    groups = [group.labels for group in choice.groups] or [[lesion.measures.label for lesion in lesions]]
+    return sides_of_groups([lesion.place for lesion in lesions if lesion.place is not None], groups)
 
 
-def _summary(lesions: Sequence[Lesion], places: Sequence[LesionPlace], mask: TumourMask) -> list[str]:
-    if not lesions:
+def _summary(found: Sequence[FoundLesion], mask: TumourMask) -> list[str]:
+    if not found:
         return [f"No tumour was found ({mask.origin}). That does not exclude one: look at the images."]
     lines = []
-    for lesion, place in zip(lesions, places, strict=True):
+    for lesion, place in ((f.measures, f.place) for f in found):
         if lesion.is_tiny:
             continue
         centre = ", ".join(f"{v:.0f}" for v in lesion.centre_ras)
-        words = f"; {place.words()}" if place.words() else ""
+        words = f"; {place.words()}" if place is not None and place.words() else ""
         lines.append(
             f"Lesion {lesion.label}: {lesion.volume_ml:.1f} mL,"
             f" {lesion.longest_axial_diameter_mm:.0f} × {lesion.perpendicular_diameter_mm:.0f} mm in the axial plane,"
             f" at RAS {centre}{words}"
         )
-    tiny = sum(lesion.is_tiny for lesion in lesions)
+    tiny = sum(lesion.measures.is_tiny for lesion in found)
     if tiny:
         lines.append(f"{tiny} {'speck' if tiny == 1 else 'specks'} of under 0.03 mL beside.")
     return lines
 
 
-def _written(out: Path, choice: LesionChoice, lesions: Sequence[Lesion], is_written: bool) -> list[str]:
+def _written(out: Path, record: dict[str, Any] | None, is_written: bool) -> list[str]:
     if not is_written:
         return [f"{out} was not written: this format cannot hold an empty outline."]
-    lines = []
-    if choice.groups:
-        record = choice.to_json(lesions)
-        lines.append("Kept: " + "; ".join(f"{g['name']} ({g['volume_ml']:.1f} mL)" for g in record["kept"]))
-        if record["dropped"]:
-            lines.append("Dropped: " + ", ".join(f"lesion {d['lesion']}" for d in record["dropped"]))
-    return [*lines, f"Written: {out}"]
+    chosen = [f"Lesions {choice_words(record)}"] if record is not None else []
+    return [*chosen, f"Written: {out}"]

@@ -43,6 +43,7 @@ class TumourMask:
     source: Path | None = None
     roi_name: str = ""
     notes: tuple[str, ...] = ()  # e.g. that it was resampled from another grid
+    lesion_choice: Mapping[str, Any] | None = None  # what the user kept and dropped: LesionChoice.record
 
 
 @dataclass

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from .case import LoadedImage, TumourMask
 from .errors import MaskError
+from .lesion_choice import CHOICE_KEY
 from .masks import choose_region, placed_on
 from .volume_files import as_three_dimensional, read_any
 
@@ -41,7 +44,17 @@ def read_label_file(path: Path, ct: LoadedImage, roi: str = "") -> TumourMask:
         mask, name = _label(_layer(image, 0, path), roi, path)
     what = f"The segment '{name}' in {path}" if name else f"The outline {path}"
     placed, notes = placed_on(mask, ct, what)
-    return TumourMask(placed, "imported", path, name, tuple(notes))
+    return TumourMask(placed, "imported", path, name, tuple(notes), _lesion_choice(image))
+
+
+def _lesion_choice(image: sitk.Image) -> dict[str, Any] | None:
+    """What ``segment --lesions`` noted in a .seg.nrrd; programs that save it anew leave it out."""
+    if not image.HasMetaDataKey(CHOICE_KEY):
+        return None
+    try:
+        return json.loads(image.GetMetaData(CHOICE_KEY))
+    except ValueError:
+        return None
 
 
 def _segments(image: sitk.Image) -> list[_Segment]:

@@ -14,6 +14,7 @@ from .errors import MaskError, SettingsError
 from .lesions import Lesion, label_lesions
 
 WHOLE = "Tumour"
+CHOICE_KEY = "NSCLCResponse_LesionChoice"  # of the record in a .seg.nrrd's header
 _MOST_SEGMENTS = 255
 _ITEM = re.compile(r"\s*(\d+(?:\s*\+\s*\d+)*)\s*(?:=\s*(.*\S)\s*)?")
 

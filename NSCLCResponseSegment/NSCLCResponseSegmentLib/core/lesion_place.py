@@ -12,9 +12,7 @@ import SimpleITK as sitk
 from .anatomy import Anatomy
 from .anatomy_field import LEFT
 from .lesions import Labelled, label_lesions
-from .terminology import LEFT as LEFT_CODE
-from .terminology import RIGHT as RIGHT_CODE
-from .terminology import Code
+from .terminology import Code, side_code
 
 _TOUCH_MM = 3.0  # a voxel of the coarse anatomy
 _WALL_MM = 6.0
@@ -28,7 +26,8 @@ _LEAST_CONTACT_MM2 = 50.0  # about 8 mm across; less is a point where nobody wou
 class LesionPlace:
     """Where one lesion lies.
 
-    :param side: "right", "left", or empty when no lung is in view and so nothing is known. :param pleura: touches chest wall or diaphragm.
+    :param side: "right", "left", or empty when no lung is in view and so nothing is known.
+    :param pleura: touches chest wall or diaphragm.
     :param mediastinum: touches what lies between the lungs, the hilum included.
     """
 
@@ -40,7 +39,7 @@ class LesionPlace:
     @property
     def code(self) -> Code | None:
         """SNOMED CT laterality."""
-        return {"right": RIGHT_CODE, "left": LEFT_CODE}.get(self.side)
+        return side_code(self.side)
 
     def to_json(self) -> dict[str, Any]:
         """As the lesions' records hold it; ``None`` for what is not known."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import SimpleITK as sitk
+
+from .lesion_choice import LesionChoice, choose_lesions
 from .lesions import Lesion, label_lesions, measure_lesions
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
     from .anatomy import Anatomy
+    from .case import TumourMask
     from .lesion_place import LesionPlace
 
 
@@ -53,6 +55,20 @@ def find_lesions(
     return [
         FoundLesion(lesion, place, named.get(lesion.label, "")) for lesion, place in zip(lesions, places, strict=True)
     ]
+
+
+def keep_lesions(mask: TumourMask, choice: LesionChoice) -> TumourMask:
+    """The outline with the chosen lesions only, and the record of the choice; as it is without a choice.
+
+    :raises MaskError: a lesion that was chosen does not exist.
+    """
+    if not choice.groups:
+        return mask
+    _, statistics = label_lesions(mask.image)
+    volumes = {int(n): statistics.GetPhysicalSize(n) / 1000 for n in statistics.GetLabels()}
+    chosen, _ = choose_lesions(mask.image, choice)
+    kept = sitk.Cast(sitk.NotEqual(chosen, 0), sitk.sitkUInt8)
+    return replace(mask, image=kept, lesion_choice=choice.record(volumes))
 
 
 def place_words(lesion: Mapping[str, Any]) -> str:

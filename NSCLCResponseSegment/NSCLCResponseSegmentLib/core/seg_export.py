@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import SimpleITK as sitk
 
 from .case import LoadedImage
 from .errors import MaskError, OutputError
+from .lesion_choice import CHOICE_KEY
 from .terminology import LUNG_NEOPLASM, SLICER_TERMINOLOGY_TAG, Code, Terminology
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class Outline:
     :param labels: unsigned 8-bit on the CT's grid; 0 outside, n in the n-th segment.
     :param names: of the segments, in the order of the labels.
     :param origin: how it was made, see :class:`.case.TumourMask`.
+    :param choice: which lesions were kept and dropped, as :meth:`LesionChoice.record` gives it, for .seg.nrrd.
     :param terminology: of all segments; ``sides`` adds "Right" or "Left" to the region of each, where known.
     """
 
@@ -40,6 +44,7 @@ class Outline:
     origin: str
     sides: tuple[Code | None, ...] = ()
     terminology: Terminology = LUNG_NEOPLASM
+    choice: Mapping[str, Any] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -103,6 +108,8 @@ def write_slicer_segmentation(path: Path, outline: Outline) -> None:
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
         "NSCLCResponse_Origin": outline.origin,
     }
+    if outline.choice is not None:
+        header[CHOICE_KEY] = json.dumps(outline.choice)
     for index, name in enumerate(outline.names):
         header |= {
             f"Segment{index}_ID": f"Segment_{index + 1}",

@@ -68,6 +68,12 @@ RIGHT = Code("SCT", "24028007", "Right")
 LEFT = Code("SCT", "7771000", "Left")
 LUNG = Code("SCT", "39607008", "Lung")
 
+
+def side_code(side: str | None) -> Code | None:
+    """SNOMED CT laterality of "right" or "left"; ``None`` for anything else."""
+    return {"right": RIGHT, "left": LEFT}.get(side or "")
+
+
 #: The tumour; "Neoplasm" rather than "Neoplasm, Primary", since an image alone does not tell one from the other.
 LUNG_NEOPLASM = Terminology(
     name="Tumour",

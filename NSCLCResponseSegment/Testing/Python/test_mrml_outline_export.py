@@ -83,7 +83,7 @@ def test_a_surface_lies_where_the_lesion_lies_and_keeps_its_volume(tmp_path: Pat
 
 
 def test_the_choice_of_lesions_becomes_segments_of_the_same_node(labels: sitk.Image, a_scene):
-    from NSCLCResponseSegmentLib.mrml.lesion_segments import CHOICE_ATTRIBUTE, apply_choice
+    from NSCLCResponseSegmentLib.mrml.lesion_segments import apply_choice, lesion_choice_of
     from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids, segmentation_from_mask
     from NSCLCResponseSegmentLib.mrml.volumes import volume_from_image
 
@@ -100,4 +100,8 @@ def test_the_choice_of_lesions_becomes_segments_of_the_same_node(labels: sitk.Im
     )
     apply_choice(node, ct, LesionChoice.parse("1=Primary"))
     assert len(segment_ids(node)) == 1
-    assert node.GetAttribute(CHOICE_ATTRIBUTE) == "1=Primary"
+    record = lesion_choice_of(node)
+    assert [(g["name"], g["lesions"]) for g in record["kept"]] == [("Primary", [1])]
+    assert [d["lesion"] for d in record["dropped"]] == [2]
+    node.GetSegmentation().GetSegment(segment_ids(node)[0]).SetName("Other")
+    assert lesion_choice_of(node) is None, "the segments are no longer those of the choice"
