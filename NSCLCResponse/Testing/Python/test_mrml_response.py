@@ -9,11 +9,14 @@ import pytest
 import SimpleITK as sitk
 
 from NSCLCResponseLib.core.review import ReviewRecord, ReviewState
+from NSCLCResponseLib.mrml.case_session import CaseSession
 from NSCLCResponseLib.mrml.logic import ResponseLogic
 from NSCLCResponseLib.mrml.result_nodes import result_node, stored_review
 from NSCLCResponseLib.mrml.review_tracker import ReviewTracker
 from NSCLCResponseLib.mrml.scene import open_mrb, save_mrb
 from NSCLCResponseSegmentLib.core.errors import MaskError, NSCLCResponseError
+from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice
+from NSCLCResponseSegmentLib.mrml.lesion_segments import apply_choice, lesion_choice_of
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids, segmentation_from_mask
 from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
@@ -133,3 +136,28 @@ def test_the_tracker_joins_strokes_and_ignores_what_changes_no_voxel(a_slicer_ap
     assert sitk.GetArrayViewFromImage(got).sum() * voxel_ml == pytest.approx(edit.volume_after_ml)
     scene.Clear(0)
     assert not tracker._tags, "it lets go when the scene is closed"
+
+
+def test_the_choice_of_lesions_is_in_the_review_record_until_it_is_undone(a_slicer_app, an_oblique_image: sitk.Image):
+    scene = a_slicer_app.scene
+    ct = volume_from_image(scene, an_oblique_image, "CT")
+    two = sitk.Or(a_blob(an_oblique_image, (2, 3, 1), (6, 6, 4)), a_blob(an_oblique_image, (9, 8, 6), (11, 10, 7)))
+    node = segmentation_from_mask(scene, two, ct, show_3d=False)
+    session = CaseSession(scene, by=lambda: "Dr Test")
+    session.follow(node)
+    session.outlined("model m", 1.0)
+    apply_choice(node, ct, LesionChoice.parse("1=Primary"))
+    event = stored_review(scene).events[-1]
+    assert (event.what, event.by) == ("lesions chosen", "Dr Test")
+    assert event.comment.startswith("kept: Primary (1; ")
+    assert "dropped: 2 (" in event.comment
+    assert event.volume_after_ml < event.volume_before_ml
+    assert stored_review(scene).lesion_choice == lesion_choice_of(node)
+    assert session.record.is_edited_by_hand, "a new outline would lose it"
+    erase_a_slice(node)
+    assert [e.what for e in session.record.events] == ["outlined: model m", "lesions chosen", "mask edited"]
+    assert session.record.lesion_choice is not None
+    node.GetSegmentation().GetSegment(segment_ids(node)[0]).SetName("Tumour")  # as undo does
+    erase_a_slice(node)
+    assert session.record.lesion_choice is None
+    session.close()
