@@ -70,6 +70,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--permutations", type=int, metavar="N", help="of the labels, as a control of the light models (default: 200)"
     )
+    parser.add_argument(
+        "--cnn-permutations",
+        type=int,
+        metavar="N",
+        help="of the labels for the 3D-CNN, each trained anew with a fifth of the epochs in two folds (default: 5)",
+    )
     parser.add_argument("--no-shuffle", action="store_true", help="leave out the control with shuffled voxels")
     parser.add_argument("--keep-work", action="store_true", help="keep DIR.work with all measurements and fits")
     parser.set_defaults(run=run)
@@ -80,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     names = ("cohort", "roles", "holdout", "preset", "parts", "seed", "epochs", "folds", "ct_settings")
     more = ("pet_settings", "name", "version", "label", "licence", "out", "overwrite", "keep_work")
     table = ("selector", "model", "icc", "icc_min", "harmonise", "reference", "despite_errors")
-    controls = ("permutations", "no_shuffle")
+    controls = ("permutations", "cnn_permutations", "no_shuffle")
     arguments = {name: getattr(args, name) for name in (*names, *more, *table, *controls)}
     if os.environ.get("RANK", "0") != "0":  # one of several processes that torchrun started: the first one talks
         run_job("train", arguments, SILENT)

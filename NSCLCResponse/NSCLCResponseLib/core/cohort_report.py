@@ -9,6 +9,7 @@ from typing import Any
 from NSCLCResponseSegmentLib.core.resources import resource
 
 from .checklists import checklists
+from .model_thresholds import MEASURES, model_rows, published_table, published_words
 from .wording import part_name
 
 NO_HASH = ("model_card.md", "signature.json")  # a file cannot hold its own hash
@@ -40,6 +41,7 @@ def render_cohort_report(
         weights=shown,
         card=Markup(card),  # noqa: S704 - made by the template above, which escapes
         lists=checklists(description, metrics),
+        published=published_table(description.get("training", {}).get("preset", "")),
     )
 
 
@@ -64,7 +66,8 @@ def _environment(*, escape: bool = True) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["part_name"] = part_name
+    environment.globals |= {"part_name": part_name, "model_rows": model_rows, "measures": MEASURES}
+    environment.globals["published_words"] = published_words
     return environment
 
 

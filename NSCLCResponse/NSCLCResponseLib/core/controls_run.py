@@ -37,7 +37,7 @@ def training_controls(
     shuffled: TrainingData | None = None,
     permutations: int = PERMUTATIONS,
 ) -> dict[str, Any]:
-    """Permuted labels, centre from features, shuffled voxels, stability of selection, centres left out.
+    """Permuted labels (light models), centre from features, shuffled voxels, stability of selection, centres left out.
 
     :param shuffled: some of the training patients with shuffled voxels.
     """

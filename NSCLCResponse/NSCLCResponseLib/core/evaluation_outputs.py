@@ -12,6 +12,7 @@ from typing import Any
 from .checklists import checklists
 from .cohort_report import model_card, render_cohort_report
 from .evaluation_cohort import Judged, evaluate
+from .model_thresholds import at_own_thresholds
 from .result import software_versions
 
 METRICS_SCHEMA = "nsclc-response/metrics/1"
@@ -22,8 +23,11 @@ def metrics_of(
 ) -> dict[str, Any]:
     """The content of ``metrics.json``; a cohort that has folds is the training cohort."""
     cohorts = []
-    for one in judged:
+    for one, own in zip(judged, at_own_thresholds(judged), strict=True):
         measured = evaluate(one, seed)
+        for name, shares in own.items():
+            if "auc" in measured.get("models", {}).get(name, {}):
+                measured["models"][name]["at_threshold"] = shares
         cohorts.append(({"training": True} if one.folds is not None else {}) | measured)
     return {
         "schema": METRICS_SCHEMA,

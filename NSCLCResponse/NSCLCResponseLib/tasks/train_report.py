@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..core.training import Trained
     from ..core.training_data import TrainingData
 
+_NETWORK_NOTES = {
+    True: "The 3D-CNN takes no part in left-out centres; its labels are permuted a few times only, with fewer epochs.",
+    False: "The 3D-CNN takes no part in permuted labels and left-out centres.",
+}
 _HELD_OUT = {"test": "held-out part of", "holdout": "holdout cohort"}
 
 
@@ -40,17 +44,23 @@ class Finished:
 def controls(finished: Finished, progress: Progress) -> dict[str, Any]:
     """All controls of the training cohort; ``--permutations 0`` and ``--no-shuffle`` leave the long ones out."""
     from ..core.controls import PERMUTATIONS
+    from ..core.controls_network import NETWORK_PERMUTATIONS, permuted_network
     from ..core.controls_run import training_controls
 
     given = finished.arguments.get("permutations")
-    shuffled = _shuffled(finished, progress.part(0.0, 0.5))
+    shuffled = _shuffled(finished, progress.part(0.0, 0.3))
     permutations = PERMUTATIONS if given is None else int(given)
-    found = training_controls(
-        finished.trained, finished.preset, progress.part(0.5, 1.0), shuffled, permutations=permutations
-    )
-    found["notes"] = ["The 3D-CNN takes no part in permuted labels and left-out centres."] * (
-        "cnn" in finished.trained.fits
-    )
+    with_network = "cnn" in finished.trained.fits
+    light = progress.part(0.3, 0.6 if with_network else 1.0)
+    found = training_controls(finished.trained, finished.preset, light, shuffled, permutations=permutations)
+    if with_network:
+        given = finished.arguments.get("cnn_permutations")
+        draws = min(NETWORK_PERMUTATIONS, permutations) if given is None else int(given)
+        data, step = finished.trained.data, progress.part(0.6, 1.0)
+        permuted = permuted_network(data, finished.preset, draws, finished.work, step)
+        if permuted is not None:
+            found["permuted_labels"]["cnn"] = permuted
+        found["notes"] = [_NETWORK_NOTES[permuted is not None]]
     return found
 
 

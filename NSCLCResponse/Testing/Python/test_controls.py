@@ -18,17 +18,21 @@ from NSCLCResponseLib.core.controls import (
     random_folds,
     single_quantities,
 )
+from NSCLCResponseLib.core.controls_network import permuted_network
 from NSCLCResponseLib.core.controls_run import leave_one_center_out, subset, training_controls
 from NSCLCResponseLib.core.controls_shuffled import shuffled_case
-from NSCLCResponseLib.core.evaluation import auc
+from NSCLCResponseLib.core.evaluation import auc, youden_threshold
+from NSCLCResponseLib.core.evaluation_cohort import Judged
 from NSCLCResponseLib.core.evaluation_outputs import evaluation_summary, metrics_of, write_evaluation
 from NSCLCResponseLib.core.evaluation_run import judged_outside, judged_training
+from NSCLCResponseLib.core.model_thresholds import at_own_thresholds, markdown_table, published_table
+from NSCLCResponseLib.core.patch import PatchSpec
 from NSCLCResponseLib.core.presets import preset
 from NSCLCResponseLib.core.signature_io import load_signature
 from NSCLCResponseLib.core.training import train
 from NSCLCResponseLib.core.training_data import TrainingData
 from NSCLCResponseSegmentLib.core.case import Case
-from NSCLCResponseSegmentLib.core.progress import SILENT
+from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 from NSCLCResponseSegmentLib.core.reading import read_case
 from NSCLCResponseSegmentLib.core.resources import resource
 from support.cli import nsclc_response
@@ -65,6 +69,58 @@ def test_permuted_labels_tell_signal_from_noise():
     noise = permuted_labels(signal_table(1, 0.0)[0], y, 0, 19)
     assert noise["permuted_low"] - 0.05 < noise["auc"] < noise["permuted_high"] + 0.1
     assert noise["p"] > 0.05
+
+
+def test_the_networks_labels_are_permuted_and_finished_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    random = np.random.default_rng(0)
+    y = np.arange(40) % 2
+    patches = random.normal(0, 0.3, (40, 4, 8, 8, 8)).astype(np.float32)
+    patches[:, :2] += y[:, None, None, None, None] * 0.8
+    data = replace(table_data(np.zeros((40, 1)), y), patches=patches, has_patch=np.ones(40, dtype=bool))
+    whole = preset("default", epochs=30)
+    small = replace(whole.network, features=(4, 8), learning_rate=5e-3, patience=8, pet_dropout=0.0)
+    chosen = replace(whole, network=small, patch=PatchSpec(size=8, spacing_mm=6.0))
+    texts: list[str] = []
+    progress = Progress(on_progress=lambda _value, text: texts.append(text))
+    found = permuted_network(data, chosen, 2, tmp_path, progress)
+    assert (found["permutations"], found["epochs"], found["folds"]) == (2, 6, 2)
+    assert found["auc"] > 0.8 > found["permuted_median"]
+    assert found["p"] == pytest.approx(1 / 3)
+    assert any("draw 2 of 2" in text for text in texts)
+
+    def never(*_: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("NSCLCResponseLib.core.controls_network.train_network", never)
+    assert permuted_network(data, chosen, 2, tmp_path, SILENT) == found
+    assert permuted_network(data, chosen, 0, tmp_path, SILENT) is None
+
+
+def test_every_model_is_judged_at_a_threshold_that_its_patients_did_not_shape():
+    random = np.random.default_rng(5)
+    y, folds = random.integers(0, 2, 60), np.arange(60) % 3
+    score = y + random.normal(size=60)
+    score[7] = np.nan
+    training = Judged("training", [""] * 60, [""] * 60, y, score, y == 1, 0.5, folds, {"other": score})
+    outside = replace(training, title="outside", folds=None, outcome=1 - y, models={"other": -score})
+    inside, beyond = at_own_thresholds([training, outside])
+    known = np.isfinite(score)
+    right = 0
+    for fold in range(3):
+        rows, test = known & (folds != fold), known & (folds == fold)
+        right += int(((score[test] >= youden_threshold(y[rows], score[rows])) == (y[test] == 1)).sum())
+    assert inside["other"]["accuracy"]["value"] == pytest.approx(right / 59, abs=1e-4)
+    called = -score[known] >= youden_threshold(y[known], score[known])
+    assert beyond["other"]["sensitivity"]["value"] == pytest.approx(called[y[known] == 0].mean(), abs=1e-4)
+    assert at_own_thresholds([outside]) == [{}]
+    metrics = metrics_of({"name": "n", "version": "1", "label": "l", "endpoint": {"text": "t"}}, [training], {})
+    rows = {"models": {"signature": {"auc": 0.5}}}
+    table = markdown_table(metrics["cohorts"][0], rows)
+    assert "| signature | 59 |" in table
+    assert "| other | 59 |" in table
+    assert table.count("not available") == 7, "of 8 cells only the one that was entered is filled"
+    assert published_table("kothinti2025")["table"] == "Table 5"
+    assert published_table("../kothinti2025") is published_table("default") is None
 
 
 def test_a_column_that_knows_the_hospital_is_seen():
