@@ -11,7 +11,7 @@ from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
 from .cohort import Cohort, feature_columns, missing_columns, read_cohort, read_table
 from .cohort_columns import check_columns, impossible_units
-from .cohort_images import check_images
+from .cohort_images import check_images, same_images
 from .roles import Roles, read_roles
 
 MOST_SHOWN = 5  # rows named for one kind of problem
@@ -174,15 +174,23 @@ def _twins(patients: Iterable, where: str) -> list[Finding]:
 
 
 def _overlap(cohort: Cohort, other: Cohort) -> list[Finding]:
-    """Patients of the holdout who are in the training cohort, too."""
+    """Patients of the holdout who are in the training cohort, too, by values, by images and by name."""
     found = []
     mine, theirs = _fingerprints(cohort.patients), _fingerprints(other.patients)
     for key in mine.keys() & theirs.keys():
         text = f"{mine[key][0]} of the cohort and {theirs[key][0]} of the holdout have the same values throughout."
         found.append(Finding("error", text, "Remove the patient from one of them."))
+    for words, own, name in same_images(cohort, other):
+        text = f"{own} of the cohort and {name} of the holdout have one {words}."
+        found.append(Finding("error", text, "Remove the patient from one of them."))
     names = sorted({p.name for p in cohort.patients} & {p.name for p in other.patients})
-    if names:
+    # Simulated patients are numbered from 1 for every seed; when their images differ, so do they.
+    if names and not (cohort.roles.simulated and _all_have_images(cohort) and _all_have_images(other)):
         shown = ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
         text = f"{len(names)} names occur in the cohort and in the holdout ({shown})."
         found.append(Finding("warning", text, "Make sure that they are different people."))
     return found
+
+
+def _all_have_images(cohort: Cohort) -> bool:
+    return all(lesion.ct is not None for patient in cohort.patients for lesion in patient.lesions)

@@ -86,6 +86,24 @@ def _identical(cohort: Cohort, kind: str, words: str, progress: Progress) -> Ite
             yield "error", text, "Keep one of them: a patient on both sides of a fold makes every number too good."
 
 
+def same_images(cohort: Cohort, other: Cohort) -> list[tuple[str, str, str]]:
+    """Patients of two cohorts who have one CT or PET: what (CT or PET), name in the first, name in the second.
+
+    Names need not be equal, and equal names need not mean one person. Only files that look alike are read.
+    """
+    found = []
+    for kind, words in (("ct", "CT"), ("pet", "PET")):
+        by_size: dict[object, list[tuple[str, Path]]] = {}
+        for name, path in dict.fromkeys(_files(cohort, kind)):
+            if path.exists():
+                by_size.setdefault(_size_key(path), []).append((name, path))
+        for name, path in dict.fromkeys(_files(other, kind)):
+            for mine, known in by_size.get(_size_key(path), []) if path.exists() else []:
+                if content_hash(known) == content_hash(path):
+                    found.append((words, mine, name))
+    return found
+
+
 def _size_key(path: Path) -> object:
     """Differs whenever sizes differ, and mostly when contents do, without reading much.
 

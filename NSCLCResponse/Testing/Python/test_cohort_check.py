@@ -99,6 +99,27 @@ def test_one_patient_under_two_names_is_caught_by_values_and_by_images(tmp_path:
     assert "CT files of the patients p09 and p20 have the same content" in found
 
 
+def test_patients_of_a_holdout_are_told_apart_by_images_not_by_names(tmp_path: Path):
+    columns, random = values(), np.random.default_rng(4)
+    other = values(seed=9)
+    for folder, own in (("cohort", columns), ("holdout", other)):
+        (tmp_path / folder).mkdir()
+        own["ct"] = [f"{number}.nii.gz" for number in range(PATIENTS)]
+        for number in range(PATIENTS):
+            (tmp_path / folder / f"{number}.nii.gz").write_bytes(gzip.compress(random.bytes(200)))
+    roles = ROLES + "ct: ct\nsimulated: true\n"
+    check(tmp_path / "cohort", columns, roles)
+    check(tmp_path / "holdout", other, roles)
+    paths = [tmp_path / "cohort" / "table.csv", tmp_path / "cohort" / "roles.yaml", tmp_path / "holdout" / "table.csv"]
+    assert "names occur in the cohort" not in texts(check_files(*paths), "warning"), "the seeds differ, so do patients"
+    copied = gzip.decompress((tmp_path / "cohort" / "3.nii.gz").read_bytes())
+    (tmp_path / "holdout" / "7.nii.gz").write_bytes(gzip.compress(copied, compresslevel=1))
+    found = texts(check_files(*paths), "error")
+    assert "p03 of the cohort and p07 of the holdout have one CT" in found
+    paths[1].write_text(ROLES + "ct: ct\n")
+    assert f"{PATIENTS} names occur in the cohort" in texts(check_files(*paths), "warning"), "of real people: ask"
+
+
 def test_times_in_days_are_told_and_converted_when_the_roles_say_so(tmp_path: Path):
     columns = values()
     random = np.random.default_rng(2)
