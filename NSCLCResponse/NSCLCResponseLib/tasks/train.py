@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from NSCLCResponseSegmentLib.core.atomic import staged_file, staged_folder
+from NSCLCResponseSegmentLib.core.atomic import staged_folder
 from NSCLCResponseSegmentLib.core.errors import OutputError
 
 if TYPE_CHECKING:
@@ -63,13 +62,11 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
         return {"summary": "", "out": str(out), "performance": []}
     finished = Finished(arguments, trained, chosen, cohorts, data, settings, work)
     found = controls(finished, context.progress.part(0.85, 0.97))
-    rows = _out_of_fold_rows(trained)
     with staged_folder(out, overwrite=overwrite, token=context.token) as folder:
         context.progress.report(0.97, "Writing the signature")
-        rows += _write_and_judge(folder, description, files, cohorts, data)
+        _write_and_judge(folder, description, files, cohorts, data)
         metrics, judged = finish(finished, found, description, files, folder)
     write_report(finished, metrics, judged, out, overwrite=True, token=context.token)
-    _write_rows(out.with_name(f"{out.name}.predictions.csv"), rows)
     if not arguments.get("keep_work"):
         shutil.rmtree(work, ignore_errors=True)
     return {"summary": _summary(out, description, metrics), "out": str(out), "performance": description["performance"]}
@@ -162,7 +159,7 @@ def _write_and_judge(
     files: dict[str, bytes],
     cohorts: Mapping[str, Cohort],
     data: Mapping[str, TrainingData],
-) -> list[dict[str, Any]]:
+) -> None:
     """Write the signature, open it as a user would, judge it on held-out patients, and write it again with that."""
     from ..core.holdout import judge
     from ..core.signature_io import load_signature
@@ -171,44 +168,14 @@ def _write_and_judge(
 
     write_signature(folder, description, files)
     metrics = json.loads(files["metrics.json"])
-    rows: list[dict[str, Any]] = []
     for name, words in _HELD_OUT.items():
         if name in data:
             title = f"{words} ({cohorts[name].name}, not used in training)"
-            entries, probabilities = judge(load_signature(folder), data[name], title)
+            entries, _ = judge(load_signature(folder), data[name], title)
             metrics["performance"] += entries
             description["performance"] += chosen_performance(entries)
-            rows += _rows(data[name], name, probabilities)
     files["metrics.json"] = (json.dumps(metrics, indent=1) + "\n").encode()
     write_signature(folder, description, files)
-    return rows
-
-
-def _out_of_fold_rows(trained: Any) -> list[dict[str, Any]]:
-    import numpy as np
-
-    parts = {name: 1 / (1 + np.exp(-logits)) for name, logits in trained.oof.items()}
-    rows = _rows(trained.data, "train, out of fold", {"probability": trained.probability, **parts})
-    return [{**row, "fold": int(fold)} for row, fold in zip(rows, trained.folds, strict=True)]
-
-
-def _rows(data: TrainingData, cohort: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    import numpy as np
-
-    rows = []
-    for index, (patient, center) in enumerate(zip(data.patients, data.centers, strict=True)):
-        shown = {n: round(float(v[index]), 6) if np.isfinite(v[index]) else "" for n, v in columns.items()}
-        outcome = int(data.outcome[index])
-        rows.append({"patient": patient, "center": center, "cohort": cohort, "outcome": outcome, "fold": "", **shown})
-    return rows
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with staged_file(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, names, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _summary(out: Path, description: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
