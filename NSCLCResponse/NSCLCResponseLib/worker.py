@@ -94,6 +94,13 @@ def _end_own_group(leader: int) -> None:
     os._exit(1)
 
 
+def _end_orphans() -> None:
+    """End what a dead inner process had started itself, where the group is the job's own; we live on."""
+    if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(os.getpid(), signal.SIGTERM)
+
+
 def _said(error: NSCLCResponseError) -> dict[str, Any]:
     return {"message": error.message, "remedy": error.remedy, "exit_code": error.exit_code}
 
@@ -221,6 +228,7 @@ class Supervisor:
 
     def _inner_is_gone(self) -> int:
         code = self._inner.wait()
+        _end_orphans()  # before the folder goes, or they would write into it again
         if self._job is None:
             return code
         self._discard()
