@@ -14,6 +14,7 @@ import numpy as np
 from .textures import TextureMatrices
 
 _RITZ_VECTORS = 8
+_ELEMENTS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -228,20 +229,24 @@ def maximal_correlation(glcm: np.ndarray, eps: float) -> float:
     """
     if glcm.shape[0] < 2:
         return 1.0  # flat region, as PyRadiomics defines it
-    return float(np.mean([_second_eigenvalue(np.ascontiguousarray(one), eps) for one in np.moveaxis(glcm, -1, 0)]))
+    angles = np.moveaxis(glcm, -1, 0)
+    at_once = max(1, _ELEMENTS_AT_ONCE // glcm.shape[0] ** 2)  # at 1024 levels 13 angles are 109 MB an array
+    parts = [_second_eigenvalues(angles[i : i + at_once], eps) for i in range(0, len(angles), at_once)]
+    return float(np.mean(np.concatenate(parts)))
 
 
-def _second_eigenvalue(matrix: np.ndarray, eps: float) -> float:
-    """Root of the second largest eigenvalue of Q, for one angle (at 1024 levels 13 angles are 109 MB an array)."""
-    marginal = matrix.sum(axis=1)
+def _second_eigenvalues(matrices: np.ndarray, eps: float) -> np.ndarray:
+    """Roots of the second largest eigenvalues of Q (angles), for ``matrices`` (angles, levels, levels)."""
+    matrices = np.ascontiguousarray(matrices)
+    marginal = matrices.sum(axis=2)
     root = np.sqrt(marginal)
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-    symmetric = matrix * inverse[:, None] * inverse[None]
+    symmetric = matrices * inverse[:, :, None] * inverse[:, None]
     values, vectors = np.linalg.eigh(symmetric)
-    leading = np.argsort(-np.abs(values))[:_RITZ_VECTORS]
-    basis = vectors[:, leading]
-    product = marginal[:, None] * marginal[None]
+    leading = np.argsort(-np.abs(values), axis=1)[:, :_RITZ_VECTORS]
+    basis = np.take_along_axis(vectors, leading[:, None], axis=2)
+    product = marginal[:, :, None] * marginal[:, None]
     damped = symmetric * (product / (product + eps))
-    projected = basis.T @ damped @ basis * values[leading]
-    eigenvalues = np.sort(np.linalg.eigvals(projected).real)
-    return float(np.sqrt(max(eigenvalues[-2], 0.0)))
+    projected = basis.transpose(0, 2, 1) @ damped @ basis * np.take_along_axis(values, leading, axis=1)[:, None]
+    eigenvalues = np.sort(np.linalg.eigvals(projected).real, axis=1)
+    return np.sqrt(np.maximum(eigenvalues[:, -2], 0.0))
