@@ -196,7 +196,9 @@ def _bars(rows: str) -> str:
 
 
 EXPLAIN = f"""
-<section v-if="card" data-test="explain"><h2>4 Explain</h2>
+<section v-if="!card"><h2>4 Explain</h2><p class="soft">What spoke for and against response is shown here after the
+  prediction.</p></section>
+<section v-else data-test="explain"><h2>4 Explain</h2>
 <p class="soft">Effect on the log-odds: <span class="lowers-text">lowers</span> to the left,
   <span class="raises-text">raises</span> to the right.</p>
 {_bars("bars")}

@@ -219,17 +219,20 @@ class Workspace:
     # ---------------------------------------------------------------- page to case
 
     def _follow_state(self) -> None:
+        """Views and tools begin as the page says, and follow it from then on."""
         data, views, tools = self.data, self.views, self.flow.outlining.tools
-        change = self._state.change
-        change("overlay")(lambda **_: self._choose_overlay())
-        change("overlay_percent")(lambda **_: views.set_overlay_opacity(data.overlay_percent / 100))
-        change("crosshair")(lambda **_: views.set_crosshair(is_shown=data.crosshair))
-        change("brush_mm")(lambda **_: tools.set_brush(data.brush_mm))
-        change("scissors_fill")(lambda **_: tools.set_scissors(data.scissors_fill))
-        change("threshold_low", "threshold_high")(
-            lambda **_: tools.set_threshold(data.threshold_low, data.threshold_high)
-        )
-        change("reviewer")(lambda **_: self.flow.check_buttons())
+        followers: dict[tuple[str, ...], Callable[[], None]] = {
+            ("overlay",): self._choose_overlay,
+            ("overlay_percent",): lambda: views.set_overlay_opacity(data.overlay_percent / 100),
+            ("crosshair",): lambda: views.set_crosshair(is_shown=data.crosshair),
+            ("brush_mm",): lambda: tools.set_brush(data.brush_mm),
+            ("scissors_fill",): lambda: tools.set_scissors(data.scissors_fill),
+            ("threshold_low", "threshold_high"): lambda: tools.set_threshold(data.threshold_low, data.threshold_high),
+            ("reviewer",): self.flow.check_buttons,
+        }
+        for names, follow in followers.items():
+            follow()
+            self._state.change(*names)(lambda follow=follow, **_: follow())
 
     def _take_over(self, tab: str) -> None:
         self.data.active_tab = tab

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from trame_slicer.views import AbstractView
 
 _FPS, _FPS_ELSEWHERE = 25.0, 20.0  # under the mouse, and in the other views
-_FIRST_SIZE = (16, 16)  # until the page tells its own: the factory looks at a picture that nobody sees
+_FIRST_SIZE = (16, 16)  # the factory renders a picture that nobody sees
+LIKELY_SIZE = (480, 360)  # until the page tells its own
 _JPEG_QUALITY_MOVING = 70  # 90 at rest, which is trame-rca's own
 
 

@@ -20,7 +20,7 @@ from NSCLCResponseSegmentLib.mrml.volumes import (
 from ..render.aim import coarse_body, inside_points_ras
 from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D, Point
 from .pacing import Paced
-from .streaming import register_views, render_when_allowed
+from .streaming import LIKELY_SIZE, register_views, render_when_allowed
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -71,6 +71,7 @@ class FourViews:
             definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
             view = manager.create_view(definition)
             view.set_ruler(1, 0)
+            view.render_window().SetSize(*LIKELY_SIZE)
             render_when_allowed(view, name, self._muted)
             self.slices[name] = view
             self._watch(name, view)
