@@ -11,6 +11,7 @@ from typing import Any
 
 from NSCLCResponseSegmentLib.core.jobs import run_job
 from NSCLCResponseSegmentLib.core.progress import Progress
+from NSCLCResponseSegmentLib.core.time_left import TimeLeft
 
 _BAR_WIDTH = 24
 _PLAIN_LINE_EVERY_SECONDS = 10.0
@@ -39,17 +40,10 @@ class ConsoleProgress:
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
-        self._started = time.monotonic()
+        self._clock = TimeLeft()
         self._is_terminal = sys.stderr.isatty()
         self._last_plain = ("", 0.0)
         self.progress = Progress(self._draw, self._warn)
-
-    def _time_left(self, value: float) -> str:
-        elapsed = time.monotonic() - self._started
-        if value < 0.05 or elapsed < 2:
-            return ""
-        left = elapsed * (1 - value) / value
-        return f"{left / 60:.0f} min left" if left > 90 else f"{left:.0f} s left"
 
     def _draw(self, value: float, text: str) -> None:
         if _interrupted:
@@ -58,12 +52,12 @@ class ConsoleProgress:
             now = time.monotonic()
             last_text, last_time = self._last_plain
             if text != last_text or now - last_time > _PLAIN_LINE_EVERY_SECONDS:
-                left = self._time_left(value)
+                left = self._clock.words(value)
                 sys.stderr.write(f"{value:4.0%} {text}{', ' + left if left else ''}\n")
                 self._last_plain = (text, now)
             return
         done = round(value * _BAR_WIDTH)
-        line = f"{'█' * done}{'░' * (_BAR_WIDTH - done)} {value:4.0%} {text}  {self._time_left(value)}"
+        line = f"{'█' * done}{'░' * (_BAR_WIDTH - done)} {value:4.0%} {text}  {self._clock.words(value)}"
         sys.stderr.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
         sys.stderr.flush()
 

@@ -110,7 +110,7 @@ def _fit_all(fitter: Fitter, sets: Sequence[LeftOut], progress: Progress) -> dic
     parts = fitter.parts()
     if not parts:
         raise CohortError("The cohort has neither images nor clinical values to train on.", "Check the roles file.")
-    weights = {part: 20.0 if part == "cnn" else 1.0 for part in parts}
+    weights = {part: fitter.seconds(part) for part in parts}
     total, done = sum(weights.values()) * len(sets), 0.0
     fits = {}
     for part in parts:

@@ -86,6 +86,12 @@ class Fitter:
         names = [part for part in self._preset.parts if part in self._data.features]
         return names + (["cnn"] if "cnn" in self._preset.parts and self._data.has_patch.any() else [])
 
+    def seconds(self, part: str) -> float:
+        """About how long one fit of the part takes; only the ratio of parts matters."""
+        from .training_shares import fit_seconds
+
+        return fit_seconds(part, self._preset, len(self._data.patients))
+
     def fit(self, part: str, left_out: LeftOut, progress: Progress) -> Fit:
         """The part fitted on all patients who have it and lie outside the folds ``left_out``."""
         import numpy as np

@@ -45,10 +45,11 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     settings = _settings(arguments, chosen)
     despite = _check(arguments, context.progress.part(0.0, 0.02))
     cohorts = _cohorts(arguments, chosen)
-    data = _collect(cohorts, chosen, settings, work, context.progress.part(0.02, 0.4))
+    shares = _shares(cohorts, chosen, arguments)
+    data = _collect(cohorts, chosen, settings, work, context.progress.part(*shares["measure"]))
     if arguments.get("icc"):
         data["train"] = _robust(data["train"], arguments, context.progress)
-    trained = train(data["train"], chosen, work, context.progress.part(0.4, 0.85))
+    trained = train(data["train"], chosen, work, context.progress.part(*shares["train"]))
     naming = Naming(
         arguments.get("name") or out.name,
         arguments.get("version") or "1",
@@ -61,7 +62,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     if not ranks.is_first():
         return {"summary": "", "out": str(out), "performance": []}
     finished = Finished(arguments, trained, chosen, cohorts, data, settings, work)
-    found = controls(finished, context.progress.part(0.85, 0.97))
+    found = controls(finished, context.progress.part(*shares["controls"]))
     with staged_folder(out, overwrite=overwrite, token=context.token) as folder:
         context.progress.report(0.97, "Writing the signature")
         _write_and_judge(folder, description, files, cohorts, data)
@@ -138,6 +139,19 @@ def _cohorts(arguments: Mapping[str, Any], chosen: Preset) -> dict[str, Cohort]:
     if len(cohorts) == 1 and chosen.holdout:
         cohorts["train"], cohorts["test"] = hold_out(cohorts["train"], chosen.holdout, chosen.seed)
     return cohorts
+
+
+def _shares(
+    cohorts: Mapping[str, Cohort], chosen: Preset, arguments: Mapping[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Where each long step begins and ends on the bar."""
+    from ..core.training_shares import steps
+    from .train_report import permutations
+
+    patients = sum(len(cohort.patients) for cohort in cohorts.values())
+    light, network = permutations(arguments)
+    images = bool(cohorts["train"].roles.ct and cohorts["train"].roles.mask)
+    return steps(chosen, patients, images=images, permutations=light, network_draws=network)
 
 
 def _collect(

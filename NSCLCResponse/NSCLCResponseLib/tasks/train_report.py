@@ -41,21 +41,27 @@ class Finished:
     work: Path
 
 
+def permutations(arguments: Mapping[str, Any]) -> tuple[int, int]:
+    """How often labels are dealt out anew for the light models, and for the 3D-CNN."""
+    from ..core.controls import PERMUTATIONS
+    from ..core.controls_network import NETWORK_PERMUTATIONS
+
+    given, network = arguments.get("permutations"), arguments.get("cnn_permutations")
+    light = PERMUTATIONS if given is None else int(given)
+    return light, min(NETWORK_PERMUTATIONS, light) if network is None else int(network)
+
+
 def controls(finished: Finished, progress: Progress) -> dict[str, Any]:
     """All controls of the training cohort; ``--permutations 0`` and ``--no-shuffle`` leave the long ones out."""
-    from ..core.controls import PERMUTATIONS
-    from ..core.controls_network import NETWORK_PERMUTATIONS, permuted_network
+    from ..core.controls_network import permuted_network
     from ..core.controls_run import training_controls
 
-    given = finished.arguments.get("permutations")
+    light_draws, draws = permutations(finished.arguments)
     shuffled = _shuffled(finished, progress.part(0.0, 0.3))
-    permutations = PERMUTATIONS if given is None else int(given)
     with_network = "cnn" in finished.trained.fits
     light = progress.part(0.3, 0.6 if with_network else 1.0)
-    found = training_controls(finished.trained, finished.preset, light, shuffled, permutations=permutations)
+    found = training_controls(finished.trained, finished.preset, light, shuffled, permutations=light_draws)
     if with_network:
-        given = finished.arguments.get("cnn_permutations")
-        draws = min(NETWORK_PERMUTATIONS, permutations) if given is None else int(given)
         data, step = finished.trained.data, progress.part(0.6, 1.0)
         permuted = permuted_network(data, finished.preset, draws, finished.work, step)
         if permuted is not None:

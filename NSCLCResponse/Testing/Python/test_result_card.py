@@ -52,7 +52,7 @@ def test_the_card_says_when_it_cannot_say_and_why():
     )
     assert card.verdict == "Cannot say"
     assert card.range == "0.29–0.41 over redrawn contours"
-    assert card.reliability == "Not reliable for this patient: 5 mm slices; tiny."
+    assert card.reliability == "Not reliable because of 5 mm slices; tiny."
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,15 @@ def test_time_left_waits_until_it_can_say(monkeypatch):
     assert clock.seconds(0.5) == pytest.approx(10)
     assert clock.words(0.5) == "about 10 s left"
     assert clock.words(0.05) == "about 3 min left"
+
+
+def test_time_left_goes_by_the_recent_pace_after_a_start_that_found_half_of_it_done(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("NSCLCResponseSegmentLib.core.time_left.time.monotonic", lambda: now[0])
+    clock = TimeLeft()
+    now[0] = 2.0
+    clock.words(0.5)  # what an earlier run had finished
+    for second in range(1, 201):
+        now[0] = 2.0 + second
+        left = clock.seconds(0.5 + 0.001 * second)
+    assert left == pytest.approx(300, rel=0.02), "one thousandth per second, three tenths to go"
