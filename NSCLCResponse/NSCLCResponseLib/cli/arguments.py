@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 POINT_OPTIONS = ("--click-ras", "--click-ijk", "--exclude-ras", "--box-ras")
+_MOST_CONTOURS = 200
 
 
 def absolute(text: str) -> str:
@@ -67,6 +68,24 @@ def add_click_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="I,J,K",
         help="the same as voxel column,row,slice",
     )
+
+
+def add_contours(parser: argparse.ArgumentParser) -> None:
+    """``--contours N``."""
+    parser.add_argument(
+        "--contours",
+        type=_contours,
+        metavar="N",
+        help="redraw the outline N times for the range (default: 20; 0 is off)",
+    )
+
+
+def _contours(text: str) -> int:
+    """0 to 200."""
+    number = int(text) if text.isdigit() else -1
+    if not 0 <= number <= _MOST_CONTOURS:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to {_MOST_CONTOURS}")
+    return number
 
 
 def add_lesion_choice(parser: argparse.ArgumentParser) -> None:

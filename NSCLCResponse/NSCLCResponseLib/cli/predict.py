@@ -7,10 +7,15 @@ import sys
 
 from NSCLCResponseSegmentLib.core.errors import ClinicalError
 
-from .arguments import absolute, add_case_arguments, add_click_arguments, add_lesion_choice, add_out_folder
+from .arguments import (
+    absolute,
+    add_case_arguments,
+    add_click_arguments,
+    add_contours,
+    add_lesion_choice,
+    add_out_folder,
+)
 from .console import run_with_bar
-
-_MOST_CONTOURS = 200
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -36,23 +41,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="CHANGE",
         help="also say what would change, e.g. pdl1_tps_percent=10, no-pet, erode=2, dilate=2; may be repeated",
     )
-    parser.add_argument(
-        "--contours",
-        type=_contours,
-        metavar="N",
-        help="redraw the outline N times for the range (default: 20; 0 is off)",
-    )
+    add_contours(parser)
     parser.add_argument("--level", type=_level, metavar="SHARE", help="level of the conformal set (default: 0.8)")
     add_out_folder(parser)
     parser.set_defaults(run=run)
-
-
-def _contours(text: str) -> int:
-    """0 to 200."""
-    number = int(text) if text.isdigit() else -1
-    if not 0 <= number <= _MOST_CONTOURS:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to {_MOST_CONTOURS}")
-    return number
 
 
 def _level(text: str) -> float:

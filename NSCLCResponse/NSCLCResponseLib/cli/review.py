@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import absolute
+from .arguments import absolute, add_contours
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -24,6 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--roi", default="", help="name of the structure or segment in the outline, e.g. GTV-1")
     parser.add_argument("--series", default="", help="which CT, where a DICOM folder holds several")
     parser.add_argument("--signature", type=absolute, metavar="DIR", help="signature folder (default: the shipped one)")
+    add_contours(parser)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
     parser.set_defaults(run=run)
@@ -35,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
     from ..workspace.server import Workspace
 
     files = find_case(Path(args.case), args.roi, args.series).overridden(args.pet, args.mask)
-    workspace = Workspace(files, Path(args.signature) if args.signature else None)
+    workspace = Workspace(files, Path(args.signature) if args.signature else None, args.contours)
     workspace.start(args.port, open_browser=not args.no_browser)
     return 0

@@ -74,11 +74,13 @@ class ResponseLogic:
         signature: str | Path | None = None,
         segmentIds: Sequence[str] | None = None,
         whatIf: Sequence[str] = (),
+        contours: int | None = None,
     ) -> NodeJob:
         """Start the same job as ``nsclc-response predict``; poll it, then call :meth:`finishPredict`.
 
         :param segmentIds: the segments that make up the tumour; all without it.
         :param whatIf: changes to try, e.g. ``pdl1_tps_percent=10`` or ``erode=2``; the answers are in the result.
+        :param contours: how often the outline is redrawn for the range; the usual number without it.
         :raises MaskError: there is nothing to predict on.
         """
         folder = JobFolder()
@@ -93,6 +95,7 @@ class ResponseLogic:
             "signature": str(signature) if signature else None,
             "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
             "what_if": list(whatIf),
+            "redraws": contours,
             "outputs": ["core"],
             "cut_map": True,  # read by the application itself, which must not wait for empty voxels
             "out": str(folder.path / "result"),

@@ -38,6 +38,7 @@ class CaseFlow:
     :param worker: where jobs run; the caller lets it go.
     :param folder: for temporary files; holds ``ct.nrrd`` already.
     :param signature: the signature's folder; the shipped one without it.
+    :param contours: how often the outline is redrawn for a prediction's range; the usual number without it.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class CaseFlow:
         worker: WarmWorker,
         folder: Path,
         signature: Path | None,
+        contours: int | None = None,
     ) -> None:
         self._app = app  # the scene's colours and logics end with it
         self.scene, self.data, self.views, self.flush = app.scene, data, views, flush
@@ -58,7 +60,7 @@ class CaseFlow:
         self.segment = SegmentLogic(app.scene)
         self.jobs = JobRunner(self.show_job, self.tell)
         self.session = CaseSession(app.scene, by=lambda: data.reviewer, on_change=self._on_review_changed)
-        self.reviewing = Reviewing(self, signature)
+        self.reviewing = Reviewing(self, signature, contours)
         self.outlining = Outlining(self, app)
         self._answer: asyncio.Future[bool] | None = None
 

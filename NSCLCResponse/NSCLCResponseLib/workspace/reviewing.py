@@ -31,13 +31,15 @@ class Reviewing:
     """The last three steps: predict, explain, report and sign.
 
     :param flow: what this step shares with the others.
+    :param signature: its folder; the shipped one without it.
+    :param contours: how often the outline is redrawn for a prediction's range; the usual number without it.
     """
 
-    def __init__(self, flow: CaseFlow, signature: Path | None) -> None:
+    def __init__(self, flow: CaseFlow, signature: Path | None, contours: int | None) -> None:
         self._flow, self._data = flow, flow.data
         self._response = ResponseLogic(flow.scene, flow.worker)
         self._signature: SignatureInfo | None = None
-        self._map_id = ""
+        self._map_id, self._contours = "", contours
         self._choose_signature(signature)
 
     def _choose_signature(self, folder: Path | None) -> None:
@@ -64,7 +66,14 @@ class Reviewing:
         checksum, _ = mask_state(flow.segmentation)
 
         def start() -> Any:
-            job = self._response.startPredict(flow.ct, flow.segmentation, flow.pet, clinical, self._signature.folder)
+            job = self._response.startPredict(
+                flow.ct,
+                flow.segmentation,
+                flow.pet,
+                clinical,
+                self._signature.folder,
+                contours=self._contours,
+            )
             job.mask_checksum = checksum  # a stroke while the images are being written counts as one after them
             return job
 

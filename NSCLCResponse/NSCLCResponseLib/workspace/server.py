@@ -44,12 +44,13 @@ class Workspace:
 
     :param files: the case, see :func:`NSCLCResponseLib.core.case_files.find_case`.
     :param signature: the signature's folder; the shipped one without it.
+    :param contours: how often the outline is redrawn for a prediction's range; the usual number without it.
     """
 
-    def __init__(self, files: CaseFiles, signature: Path | None = None) -> None:
+    def __init__(self, files: CaseFiles, signature: Path | None = None, contours: int | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="nsclc-response-review-", ignore_cleanup_errors=True)
         self._worker = WarmWorker()
-        self._files, self._signature = files, signature
+        self._files, self._signature, self._contours = files, signature, contours
         self._reading = CtReading(self._worker, files, Path(self._folder.name))
 
         from trame.app import get_server  # after the other process has begun
@@ -209,6 +210,7 @@ class Workspace:
             worker=self._worker,
             folder=Path(self._folder.name),
             signature=self._signature,
+            contours=self._contours,
         )
         self.flow.show_ct(ct, self._files.patient_id)
         self._state.trame__title = f"{self.data.patient} – NSCLC Response"
