@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from .result_card import feature_words
-from .wording import listing, ordinal, part_name, probability_words, signed, tumour_words, verdict_words
+from .wording import (
+    doubt_words,
+    listing,
+    part_name,
+    percentile_words,
+    probability_words,
+    signed,
+    tumour_words,
+    verdict_words,
+)
 
 _CLOSE = 0.05  # probabilities that differ by less are "close to" each other
 _WORTH_NAMING = 0.05  # of the log-odds; a smaller contribution is not named
@@ -27,7 +36,7 @@ def summary_paragraph(result: Mapping[str, Any]) -> str:
         _rests_on(prediction),
         _unused(prediction),
         *[_alternative(a) for a in result.get("what_if") or ()],
-        _doubts(prediction),
+        doubt_words(prediction),
         _sentence(prediction["label"]),
         result["notice"],
     ]
@@ -77,7 +86,7 @@ def strongest_features(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _feature(feature: Mapping[str, Any]) -> str:
     value = f"{feature['value']:.4g} {feature['unit']}".strip()
-    place = "" if feature["percentile"] is None else f" ({ordinal(round(feature['percentile']))} percentile)"
+    place = "" if feature["percentile"] is None else f" ({percentile_words(feature['percentile'])})"
     return f"{feature_words(feature['name'])} {value}{place} {signed(feature['share'])}"
 
 
@@ -91,11 +100,6 @@ def _alternative(alternative: Mapping[str, Any]) -> str:
     text = alternative["text"]
     words = _capital(text) if text.startswith("without") else f"With {text}"
     return f"{words} it would be {alternative['probability']:.2f} ({change})."
-
-
-def _doubts(prediction: Mapping[str, Any]) -> str:
-    reasons = prediction["out_of_distribution"]
-    return f"Not reliable for this patient: {'; '.join(reasons)}." if reasons else ""
 
 
 def _capital(text: str) -> str:

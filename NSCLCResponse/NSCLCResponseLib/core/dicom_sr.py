@@ -16,6 +16,7 @@ from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.core.errors import OutputError
 
 from .. import __version__
+from .wording import doubt_sentences
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -149,7 +150,7 @@ def _algorithm(result: Mapping[str, Any]) -> Any:
         f"SHA-256 {prediction['signature_sha256']}",
         f"Training: {prediction['label']}",
         result["notice"],
-        *(f"Not reliable for this patient: {text}" for text in prediction["out_of_distribution"]),
+        *doubt_sentences(prediction),
     ]
     return AlgorithmIdentification(
         name=name or prediction["signature_name"],

@@ -80,7 +80,7 @@ def judge(
     if pooled is not None and "cnn" in used:
         space = FeatureSpace.from_arrays(signature.reference, "space.cnn")
         if space is not None and int(space.columns.max()) < len(pooled):
-            doubts += _judge_distance(space, pooled, "cnn", "the 3D-CNN sees a tumour", [])
+            doubts += _judge_distance(space, pooled, "cnn", "a tumour unlike those in training to the 3D-CNN", [])
     return tuple(sorted(doubts, key=lambda doubt: doubt.effect != REFUSE))
 
 
@@ -126,7 +126,7 @@ def _beyond(limit: _Limit, value: float, low: float, high: float) -> list[Doubt]
         return []
     effect = REFUSE if crossed(limit.far_above, limit.far_below) else WARN
     words = limit.text.format(value=f"{_number(value, limit.digits)} {limit.unit}")
-    return [Doubt("images", f"{words}; trained on {_range(low, high, limit.digits)} {limit.unit}", effect)]
+    return [Doubt("images", f"{words} (trained on {_range(low, high, limit.digits)} {limit.unit})", effect)]
 
 
 def _judge_phase(facts: ImageFacts, counts: np.ndarray | None) -> list[Doubt]:
@@ -136,8 +136,8 @@ def _judge_phase(facts: ImageFacts, counts: np.ndarray | None) -> list[Doubt]:
     own, total = int(counts[PHASES.index(facts.phase)]), int(counts.sum())
     if own > _RARE_PHASE * total:
         return []
-    words = f"blood of about {facts.blood_hu:.0f} HU, which suggests the phase '{facts.phase}'"
-    return [Doubt("images", f"{words}; {own} of {total} training patients were examined so")]
+    words = f"blood of about {facts.blood_hu:.0f} HU, as in the phase '{facts.phase}'"
+    return [Doubt("images", f"{words} ({own} of {total} training patients were examined so)")]
 
 
 def judge_clinical(signature: Signature, part: FeaturePart, values: Mapping[str, float]) -> list[Doubt]:
@@ -156,21 +156,34 @@ def judge_clinical(signature: Signature, part: FeaturePart, values: Mapping[str,
         if away > _CLINICAL_MARGIN:
             unit = f" {variable.unit}" if variable and variable.unit else ""
             label = variable.label if variable else name
-            words = f"{label} {value:g}{unit}; trained on {low:g} to {high:g}{unit}"
+            words = f"{label} {value:g}{unit} (trained on {low:g} to {high:g}{unit})"
             doubts.append(Doubt(part.name, words, REFUSE if away > _CLINICAL_FAR else WARN))
     return doubts
 
 
 def _judge_features(signature: Signature, part: FeaturePart, values: Mapping[str, float]) -> list[Doubt]:
-    from .result_card import feature_words
     from .wording import part_name
 
     space = FeatureSpace.from_arrays(signature.reference, f"space.{part.name}")
     if space is None or int(space.columns.max()) >= len(part.features):
         return []
     row = part.row(values)[0]
-    strangest = [feature_words(part.features[c]) for c in space.strangest(row, 2)]
-    return _judge_distance(space, row, part.name, f"{part_name(part.name)} lie", strangest)
+    strangest = [_beside_training(part, c, float(row[c])) for c in space.strangest(row, 2)]
+    words = f"{part_name(part.name)} unlike those in training"
+    return _judge_distance(space, row, part.name, words, strangest)
+
+
+def _beside_training(part: FeaturePart, index: int, value: float) -> str:
+    """A feature's value and its range in training, in words."""
+    import numpy as np
+
+    from .result_card import feature_words
+
+    name, known = part.features[index], np.asarray(part.quantiles[index])
+    if not np.isfinite(value) or not np.isfinite(known).all():
+        return feature_words(name)
+    unit = part.units.get(name, "")
+    return f"{feature_words(name)} {f'{value:.4g} {unit}'.strip()}, in training {known[0]:.4g} to {known[-1]:.4g}"
 
 
 def _judge_distance(
@@ -184,8 +197,8 @@ def _judge_distance(
         return []
     usual = float(np.quantile(space.distances, 0.99))
     beyond = count if rarity * (count + 1) < 1.5 else round((1 - rarity) * (count + 1))
-    text = f"{words} farther from the training patients than {'any' if beyond == count else beyond} of the {count}"
-    text += f" of them ({distance / max(float(np.median(space.distances)), 1e-9):.1f} times the usual distance"
+    text = f"{words} (farther from their average than {'any' if beyond == count else beyond} of the {count} patients"
+    text += f" there, {distance / max(float(np.median(space.distances)), 1e-9):.1f} times the usual distance"
     text += f"; most unusual: {'; '.join(strangest)})" if strangest else ")"
     return [Doubt(name, text, REFUSE if distance > _FAR * usual else WARN)]
 

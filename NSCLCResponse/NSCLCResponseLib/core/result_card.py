@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .clinical import variable
-from .wording import parts_words, verdict_words
+from .wording import doubt_words, parts_words, verdict_words
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ def result_card(result: Mapping[str, Any]) -> ResultCard:
     """
     prediction, tumour = result["prediction"], result["tumour"]
     spread = prediction.get("probability_range")
-    reasons = prediction["out_of_distribution"]
     count = tumour["lesion_count"]
     return ResultCard(
         endpoint=f"Probability of response ({prediction['endpoint']})",
@@ -42,7 +41,7 @@ def result_card(result: Mapping[str, Any]) -> ResultCard:
         range=f"{spread[0]:.2f}–{spread[1]:.2f} over redrawn contours" if spread else "range not measured",
         verdict=_verdict(prediction),
         label=f"{prediction['label'].rstrip('.')}. {result['notice']}",
-        reliability=f"Not reliable for this patient: {'; '.join(reasons)}." if reasons else "",
+        reliability=doubt_words(prediction),
         parts=parts_words(prediction),
         tumour=(
             f"Outlined tumour: {tumour['volume_ml']:.1f} mL, {count} {'lesion' if count == 1 else 'lesions'},"

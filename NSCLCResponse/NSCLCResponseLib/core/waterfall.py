@@ -88,7 +88,7 @@ def _detail(feature: Mapping[str, Any]) -> str:
     value = f"{feature['value']:.4g} {feature['unit']}".strip()
     if feature["percentile"] is None:
         return f"{value} (not given; imputed)"
-    return f"{value}, {wording.ordinal(round(feature['percentile']))} percentile in training"
+    return f"{value}, {wording.percentile_words(feature['percentile'])} in training"
 
 
 def waterfall_drawing(prediction: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -45,6 +45,29 @@ def verdict_words(prediction: Mapping[str, Any]) -> str:
     return f"{prediction['verdict']} ({side} the signature's threshold of {prediction['threshold']:.2f})"
 
 
+def doubt_words(prediction: Mapping[str, Any]) -> str:
+    """Why the prediction is not to be trusted, and what that does to its verdict; empty where nothing is doubted."""
+    refusing = [doubt["text"] for doubt in prediction.get("doubts", ()) if doubt["effect"] == "refuse"]
+    others = [text for text in prediction["out_of_distribution"] if text not in refusing]
+    sentences = []
+    if refusing:
+        sentences.append(f"No verdict is given, because of {'; '.join(refusing)}.")
+    if others:
+        sentences.append(f"{'Also not' if refusing else 'Not'} reliable because of {'; '.join(others)}.")
+    if others and not refusing and prediction.get("conformal_level") is not None:
+        sentences.append("The verdict's level holds for patients like those in training, not for such a one.")
+    return " ".join(sentences)
+
+
+def doubt_sentences(prediction: Mapping[str, Any]) -> list[str]:
+    """One sentence for each doubt, with its effect."""
+    refusing = {doubt["text"] for doubt in prediction.get("doubts", ()) if doubt["effect"] == "refuse"}
+    return [
+        f"{'No verdict is given' if text in refusing else 'Not reliable'} because of {text}."
+        for text in prediction["out_of_distribution"]
+    ]
+
+
 def tumour_words(result: Mapping[str, Any]) -> str:
     """Volume, lesion count and longest axial diameter."""
     tumour = result["tumour"]
@@ -80,6 +103,13 @@ def ordinal(number: int) -> str:
     if 10 <= number % 100 <= 20:
         return f"{number}th"
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def percentile_words(percentile: float) -> str:
+    """``92nd percentile``; at either end of the training cohort there is no more to tell than that."""
+    if percentile < 1:
+        return "below 1st percentile"
+    return "above 99th percentile" if percentile > 99 else f"{ordinal(round(percentile))} percentile"
 
 
 def signed(number: float) -> str:

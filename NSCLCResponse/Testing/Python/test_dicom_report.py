@@ -23,7 +23,7 @@ RESULT = {
         "signature_name": "Simulated CT and PET 2",
         "signature_sha256": "ab" * 32,
         "label": "Trained on simulated patients.",
-        "out_of_distribution": ["5 mm slices; trained on 3 mm"],
+        "out_of_distribution": ["5 mm slices (trained on 3 mm)"],
     },
     "tumour": {"volume_ml": 1.44, "longest_axial_diameter_mm": 10.0, "lesion_count": 1},
     "notice": "For research use only.",
@@ -81,7 +81,7 @@ def test_another_toolkit_reads_the_same(case, tmp_path: Path):
     assert "Simulated CT and PET" in texts
     assert "Training: Trained on simulated patients." in texts
     assert "For research use only." in texts
-    assert "Not reliable for this patient: 5 mm slices; trained on 3 mm" in texts
+    assert "Not reliable because of 5 mm slices (trained on 3 mm)." in texts
     numbers = [item for item in items(report) if item.ValueType == "NUM"]
     own = [n for n in numbers if n.ConceptNameCodeSequence[0].CodingSchemeDesignator == SCHEME]
     assert sorted(float(n.MeasuredValueSequence[0].NumericValue) for n in own) == [0.29, 0.344, 0.41]

@@ -201,7 +201,7 @@ def test_a_change_of_an_unknown_variable(case: Case, signature: Signature, outco
 def test_the_paragraph_says_the_numbers_and_nothing_else(outcome: PredictionOutcome):
     prediction = outcome.prediction.to_json()
     result = {
-        "prediction": {**prediction, "out_of_distribution": ["5 mm slices; trained on 3 mm"]},
+        "prediction": {**prediction, "out_of_distribution": ["5 mm slices (trained on 3 mm)"]},
         "tumour": {"lesion_count": 1, "volume_ml": 12.3, "longest_axial_diameter_mm": 31.0},
         "notice": "For research use only.",
         "what_if": [{"text": "without the PET", "probability": 0.2, "difference": -0.1}],
@@ -212,7 +212,7 @@ def test_the_paragraph_says_the_numbers_and_nothing_else(outcome: PredictionOutc
     assert "training cohort's rate of response of 0.50" in text
     assert "90% level" in text
     assert "Rests mostly on" in text
-    assert "Not reliable for this patient: 5 mm slices; trained on 3 mm." in text
+    assert "Not reliable because of 5 mm slices (trained on 3 mm). The verdict's level holds" in text
     assert "With without" not in text
     assert "Trained on spheres." in text
     assert text.endswith("For research use only.")

@@ -62,14 +62,14 @@ def test_a_patient_like_the_others_raises_no_doubt(reference):
 @pytest.mark.parametrize(
     ("change", "words", "effect"),
     [
-        ({"slice_mm": 5.0}, "5 mm slices; trained on 1.5 to 3 mm", WARN),
+        ({"slice_mm": 5.0}, "5 mm slices (trained on 1.5 to 3 mm)", WARN),
         ({"slice_mm": 10.0}, "10 mm slices", REFUSE),
-        ({"volume_ml": 0.2}, "a tumour of 0.2 mL; trained on 2 to 190 mL", REFUSE),
-        ({"volume_ml": 900.0}, "a tumour of 900 mL; trained on 2 to 190 mL", REFUSE),
+        ({"volume_ml": 0.2}, "a tumour of 0.2 mL (trained on 2 to 190 mL)", REFUSE),
+        ({"volume_ml": 900.0}, "a tumour of 900 mL (trained on 2 to 190 mL)", REFUSE),
         ({"volume_ml": 260.0}, "a tumour of 260 mL", WARN),
         ({"noise_hu": 60.0}, "noise of 60 HU", WARN),
         ({"low_hu": -950.0}, "darkest parts of the tumour at −950 HU", REFUSE),
-        ({"blood_hu": 300.0}, "phase 'arterial'; 0 of 60", WARN),
+        ({"blood_hu": 300.0}, "phase 'arterial' (0 of 60", WARN),
     ],
 )
 def test_what_differs_is_said_with_numbers_and_effect(reference, change, words, effect):
@@ -86,7 +86,7 @@ def test_thick_slices_of_a_real_patient(reference):
     facts = measure_facts(ct, sitk.Cast(box != 0, sitk.sitkUInt8))
     assert facts.slice_mm == pytest.approx(5)
     assert facts.phase == "unenhanced"
-    assert "5 mm slices; trained on 1.5 to 3 mm" in [d.text for d in judge_facts(facts, reference)]
+    assert "5 mm slices (trained on 1.5 to 3 mm)" in [d.text for d in judge_facts(facts, reference)]
 
 
 def test_an_abdomen_and_a_pet_given_as_ct_are_refused():
@@ -113,7 +113,7 @@ def test_a_patient_twenty_years_older_than_any_in_training(signature: Signature)
     oldest = part.quantiles[part.features.index("age"), -1]
     values = {"age": float(oldest) + 20, "sex": 1.0, "pdl1_tps_percent": 50.0}
     doubts = judge(signature, None, values, ["clinical"])
-    assert any(d.text.startswith(f"age at start of treatment {oldest + 20:g} years; trained on") for d in doubts)
+    assert any(d.text.startswith(f"age at start of treatment {oldest + 20:g} years (trained on") for d in doubts)
     ordinary = {"age": float(part.quantiles[part.features.index("age"), 50]), "sex": 1.0, "pdl1_tps_percent": 40.0}
     assert judge(signature, None, ordinary, ["clinical"]) == ()
 
@@ -126,7 +126,7 @@ def test_features_unlike_all_training_patients(signature: Signature):
     doubts = judge(signature, None, strange, [part.name])
     assert doubts
     assert doubts[0].part == "radiomics_ct"
-    assert "farther from the training patients than any of the 40" in doubts[0].text
+    assert "farther from their average than any of the 40" in doubts[0].text
     assert "most unusual" in doubts[0].text
 
 
