@@ -66,8 +66,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME_OR_FOLDER",
-        help="find the tumour without a click: a name from 'models list', or the folder of any MONAI Bundle for CT"
-        " (which may run its author's code)",
+        help="find the tumour without a click: a name from 'models list', or the folder of any MONAI Bundle for CT",
+    )
+    parser.add_argument(
+        "--trust", action="store_true", help="with --model: let it run code of its author (see 'models trust')"
     )
     parser.add_argument(
         "--mirror", action="store_true", help="with --model: average over mirrored copies, four times as slow"
@@ -84,7 +86,7 @@ def _box(text: str) -> list[float]:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     names = ("ct", "series", "pet", "pet_series", "mask", "roi", "click_ras", "click_ijk", "exclude_ras", "candidate")
-    more = ("pet_outline", "box_ras", "model", "mirror", "lesions", "out", "overwrite")
+    more = ("pet_outline", "box_ras", "model", "mirror", "trust", "lesions", "out", "overwrite")
     arguments = {name: getattr(args, name) for name in (*names, *more)}
     result = run_with_bar("segment", {**arguments, "use_ct": not args.pet_alone})
     sys.stdout.write(result["summary"] + "\n")

@@ -104,5 +104,6 @@ def _by_model(ct: LoadedImage, arguments: dict[str, Any], progress: Progress) ->
 
     bundle = open_bundle(find_model(arguments["model"]))
     roi = arguments.get("roi", "")
-    mask, notes = run_bundle(bundle, ct.image, roi, mirror=bool(arguments.get("mirror")), progress=progress)
+    choices = {name: bool(arguments.get(key)) for name, key in (("mirror", "mirror"), ("trusted", "trust"))}
+    mask, notes = run_bundle(bundle, ct.image, roi, **choices, progress=progress)
     return TumourMask(mask, origin=f"model {bundle.name}", roi_name=roi, notes=tuple(notes))

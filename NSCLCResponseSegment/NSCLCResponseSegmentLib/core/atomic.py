@@ -33,6 +33,13 @@ def discard_partial(target: Path, token: str) -> None:
             path.unlink(missing_ok=True)
 
 
+def discard_leftovers(*folders: Path) -> None:
+    """Remove what killed runs left unfinished in folders that one run at a time works in."""
+    for folder in folders:
+        for path in folder.glob(".*.partial-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def explain_os_error(error: OSError, target: Path) -> OutputError:
     """The user's sentence for an ``OSError`` met while writing ``target``."""
     reasons = {

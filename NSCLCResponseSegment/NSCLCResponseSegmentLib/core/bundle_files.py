@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import DependencyError, SegmentationError
+from .errors import DependencyError, MaskError, SegmentationError
+from .masks import choose_region
 
 HASHES = "sha256.json"
 _CONFIGS = ("inference.json", "inference.yaml", "inference.yml")
@@ -107,9 +109,13 @@ def _format(metadata: dict[str, Any]) -> dict[str, Any]:
 def _check_modality(folder: Path, metadata: dict[str, Any]) -> list[str]:
     inputs = _format(metadata).get("inputs") or {}
     image = inputs.get("image") or next(iter(inputs.values()), {})
-    modality = str(image.get("modality") or "")
-    if modality and modality.upper() not in ("CT", "COMPUTED TOMOGRAPHY"):
+    said = image.get("modality") or ""
+    modality = ", ".join(map(str, said)) if isinstance(said, list) else str(said)
+    if modality and not re.search(r"(?<!\w)(CT|computed tomography)(?!\w)", modality, re.IGNORECASE):
         raise SegmentationError(f"The model in {folder} is for {modality}, not for CT.", _LEAVE)
+    pred = next(iter((_format(metadata).get("outputs") or {}).values()), {})
+    if pred.get("type") == "object":
+        raise SegmentationError(f"The model in {folder} finds boxes, not outlines.", "Give a model that segments.")
     if int(image.get("num_channels") or 1) != 1:
         raise SegmentationError(f"The model in {folder} needs {image['num_channels']} images at once.", _LEAVE)
     if not modality:
@@ -123,6 +129,26 @@ def _labels(metadata: dict[str, Any]) -> dict[int, str]:
     names = {int(k): str(v) for k, v in (pred.get("channel_def") or {}).items()}
     labels = {k: v for k, v in names.items() if k > 0 and v.lower() != "background"}
     return labels or {1: "lesion"}
+
+
+_LUNG_TUMOUR = re.compile(r"(lung|pulmonary).*(tumou?r|lesion|nodule|cancer|neoplasm|mass)", re.IGNORECASE)
+
+
+def label_named(bundle: Bundle, roi: str = "") -> int:
+    """The value that stands for the tumour in the bundle's result.
+
+    :param roi: the name that is meant; when empty, the only label, the only one of a lung tumour (of VISTA3D's 132 it
+        is 23), or the only one named like a tumour.
+    :raises SegmentationError: none or several fit; the sentence lists the names.
+    """
+    values, names = list(bundle.labels), list(bundle.labels.values())
+    likely = [value for value, name in bundle.labels.items() if _LUNG_TUMOUR.search(name)]
+    if not roi and len(likely) == 1:
+        return likely[0]
+    try:
+        return values[choose_region(names, roi, bundle.folder)]
+    except MaskError as problem:
+        raise SegmentationError(problem.message, problem.remedy) from problem
 
 
 def cannot_run(folder: Path, problem: Exception) -> SegmentationError | DependencyError:

@@ -15,9 +15,9 @@ import SimpleITK as sitk
 
 from .bundle_crop import chest_box
 from .bundle_evaluator import run_evaluator
-from .bundle_files import Bundle, cannot_run
-from .errors import ImageError, MaskError, SegmentationError
-from .masks import choose_region
+from .bundle_files import Bundle, cannot_run, label_named
+from .bundle_trust import require_trust
+from .errors import ImageError, SegmentationError
 from .progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -28,26 +28,31 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory",
 
 
 def run_bundle(
-    bundle: Bundle, ct: sitk.Image, roi: str = "", *, mirror: bool = False, progress: Progress = SILENT
+    bundle: Bundle,
+    ct: sitk.Image,
+    roi: str = "",
+    *,
+    mirror: bool = False,
+    trusted: bool = False,
+    progress: Progress = SILENT,
 ) -> tuple[sitk.Image, list[str]]:
     """Segment the tumour.
 
     The CT is cut to the chest; then the bundle's ``preprocessing``, ``inferer`` and ``postprocessing`` do what they
-    say, through MONAI's bundle parser. Weights are read as tensors only. A bundle's configuration may itself hold
-    Python code, which runs: use bundles of people that you trust.
+    say, through MONAI's bundle parser. Weights are read as tensors only. Python code that a bundle brings runs only
+    when it is trusted, see :mod:`.bundle_trust`.
 
     :param ct: 3-D, HU.
     :param roi: name of the region, when the model knows several and which is the tumour is not plain.
     :param mirror: average over mirrored copies (test-time augmentation), four times as slow.
+    :param trusted: the user says that code of the bundle's author may run.
     :returns: unsigned 8-bit mask on the CT's grid, which may be empty, and sentences for the user.
     :raises ImageError: the CT shows no lung to speak of, where a model would call anything a tumour.
-    :raises SegmentationError: the bundle cannot be run, or memory does not suffice for the smallest windows.
+    :raises SegmentationError: the bundle is not trusted or cannot be run, or memory does not suffice for the smallest
+        windows.
     """
-    try:
-        wanted = choose_region(list(bundle.labels.values()), roi, bundle.folder)
-    except MaskError as problem:
-        raise SegmentationError(problem.message, problem.remedy) from problem
-    label = list(bundle.labels)[wanted]
+    label = label_named(bundle, roi)
+    require_trust(bundle, trusted=trusted)
     box, anatomy = chest_box(ct, progress.part(0.0, 0.1))
     if not anatomy.is_chest:
         raise ImageError(

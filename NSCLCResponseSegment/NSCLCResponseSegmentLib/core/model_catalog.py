@@ -14,6 +14,7 @@ from .errors import OutputError, SegmentationError
 from .resources import resource
 
 FOLDER_VARIABLE = "NSCLC_RESPONSE_MODELS"
+CATALOG_VARIABLE = "NSCLC_RESPONSE_CATALOG"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ModelEntry:
     def folder(self) -> Path:
         """Where the bundle lies, or will lie when it has been downloaded."""
         shipped = self.data.get("folder")
-        return resource("Models", "catalog.json").parent / shipped if shipped else models_folder() / self.name
+        return catalog_path().parent / shipped if shipped else models_folder() / self.name
 
     @property
     def is_shipped(self) -> bool:
@@ -72,15 +73,21 @@ def models_folder() -> Path:
     return base / "nsclc-response" / "models"
 
 
+def catalog_path() -> Path:
+    """The catalogue in use: the shipped one, unless ``NSCLC_RESPONSE_CATALOG`` names another (e.g. a hospital's own)."""
+    chosen = os.environ.get(CATALOG_VARIABLE)
+    return Path(chosen).expanduser() if chosen else resource("Models", "catalog.json")
+
+
 def read_catalog(path: Path | None = None) -> list[ModelEntry]:
     """All models, checked against ``Resources/Schemas/models.schema.json``.
 
-    :param path: another catalogue than the shipped one.
+    :param path: another catalogue than :func:`catalog_path`.
     :raises SegmentationError: the file is no catalogue.
     """
     import jsonschema
 
-    path = path or resource("Models", "catalog.json")
+    path = path or catalog_path()
     schema = json.loads(resource("Schemas", "models.schema.json").read_text(encoding="utf-8"))
     try:
         catalog = json.loads(path.read_text(encoding="utf-8"))

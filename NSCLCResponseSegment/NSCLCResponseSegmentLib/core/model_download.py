@@ -16,14 +16,17 @@ from .model_catalog import ModelEntry, models_folder
 from .progress import SILENT, Progress
 
 _CHUNK = 1 << 20
+_READ = 1 << 16  # at once from the network: as much as may be lost when a slow download is cancelled
 _TIMEOUT_SECONDS = 60
 
 
-def download_model(entry: ModelEntry, progress: Progress = SILENT) -> Path:
+def download_model(entry: ModelEntry, progress: Progress = SILENT, token: str | None = None) -> Path:
     """Fetch a model of the catalogue, check it, and unpack it.
 
-    What was fetched stays as ``NAME.zip.part`` when the connection breaks, and the next call goes on from there.
+    What was fetched stays as ``NAME.zip.part`` when the connection breaks or the process is ended, and the next call
+    goes on from there.
 
+    :param token: name of this run's unfinished files, see :func:`.atomic.new_token`.
     :returns: the bundle's folder.
     :raises SegmentationError: it ships already, the server cannot be reached, or the file is not the published one.
     :raises OutputError: the disk is full or read-only.
@@ -45,7 +48,7 @@ def download_model(entry: ModelEntry, progress: Progress = SILENT) -> Path:
             "It was removed; try again later, and tell the model's publisher if it happens again.",
         )
     progress.report(0.95, "Unpacking")
-    with staged_folder(entry.folder) as aside:
+    with staged_folder(entry.folder, token=token) as aside:
         _unpack(part, aside, entry.name)
     part.unlink()
     progress.report(1.0, "Downloaded")
@@ -61,11 +64,14 @@ def _fetch(url: str, part: Path, progress: Progress) -> None:
             if held and answer.status != 206:
                 held = 0
             total = held + int(answer.headers.get("Content-Length") or 0)
-            with part.open("ab" if held else "wb") as stream:
-                while chunk := answer.read(_CHUNK):
+            told = 0
+            with part.open("ab" if held else "wb", buffering=0) as stream:
+                while chunk := answer.read(_READ):
                     stream.write(chunk)
                     held += len(chunk)
-                    progress.report(held / total if total else 0.5, f"Downloading, {held / 1e6:.0f} MB")
+                    if held - told >= _CHUNK or not told:
+                        told = held
+                        progress.report(held / total if total else 0.5, f"Downloading, {held / 1e6:.0f} MB")
     except urllib.error.HTTPError as problem:
         if problem.code == 416 and held:  # nothing is missing
             return
