@@ -42,7 +42,7 @@ OUTLINE = (
   <label title="The tumour's edge on CT">
     <input type="radio" name="click_on" value="ct" v-model="click_on"/>On CT</label>
   <label :title="has_pet ? 'The uptake around the click' : 'This case has no PET'"><input type="radio" name="click_on"
-    value="pet" v-model="click_on" :disabled="!has_pet"/>On PET</label>
+    value="pet" v-model="click_on" :disabled="!has_pet" data-test="click-on-pet"/>On PET</label>
   <label v-if="click_on === 'pet'" title="Where the edge of the uptake is drawn">Edge at:
     <select v-model="pet_method" aria-label="Edge at"><option value="41%">41 % of SUVmax</option>
     <option value="4.0">SUV 4.0</option><option value="2.5">SUV 2.5</option><option value="gradient">gradient</option>
@@ -81,7 +81,7 @@ OUTLINE = (
         @click="trigger('act', ['lesion', index])">{{ value }}</button>
       <template v-else>{{ value }}</template></td></tr></tbody>
 </table>
-<details v-if="lesions.length > 1"><summary>Keep, merge, name</summary>
+<details v-if="lesions.length > 1" data-test="lesion-form"><summary>Keep, merge, name</summary>
   <div v-for="(row, index) in lesion_rows" :key="index" class="row">
     <label><input type="checkbox" :checked="row.keep" :aria-label="'Keep lesion ' + (index + 1)"
       @change="trigger('act', ['describe_lesion', index, 'keep', $event.target.checked])"/>{{ index + 1 }}</label>
