@@ -203,6 +203,23 @@ def _judge_distance(
     return [Doubt(name, text, REFUSE if distance > _FAR * usual else WARN)]
 
 
+def training_images_words(reference: Mapping[str, np.ndarray]) -> str:
+    """What the training images were like, for the model card; empty where nothing was kept of them."""
+    names = [str(name) for name in reference.get("images.names", ())]
+    known = dict(zip(names, reference.get("images.quantiles", ()), strict=True))
+    words = []
+    for name, what in (("slice_mm", "slices"), ("pixel_mm", "pixels"), ("volume_ml", "tumours")):
+        row, limit = known.get(name), LIMITS[name]
+        if row is not None and row[0] == row[0]:  # not NaN
+            words.append(f"{what} of {_range(float(row[0]), float(row[-1]), limit.digits)} {limit.unit}")
+    counts = reference.get("images.phases", ())
+    phases = [f"{name} in {int(count)}" for name, count in zip(PHASES, counts, strict=False) if count]
+    words += [f"blood {', '.join(phases)} patients"] if phases else []
+    if not words:
+        return ""
+    return f"Its images had {'; '.join(words)}. Beyond that predictions are flagged, far beyond without a verdict."
+
+
 def _number(value: float, digits: int) -> str:
     """With ``digits`` decimals, without zeros at the end; small values keep two figures."""
     if value and abs(value) < 10**-digits:
@@ -215,4 +232,4 @@ def _range(low: float, high: float, digits: int) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-__all__ = ["FACTS", "LIMITS", "judge", "judge_clinical", "judge_facts"]
+__all__ = ["FACTS", "LIMITS", "judge", "judge_clinical", "judge_facts", "training_images_words"]

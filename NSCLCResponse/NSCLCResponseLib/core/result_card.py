@@ -61,6 +61,14 @@ def _verdict(prediction: Mapping[str, Any]) -> str:
 
 
 _CLASSES = {"firstorder": "histogram", "shape": "shape"}
+_ABBREVIATED = {
+    "id": "inverse difference",
+    "idm": "inverse difference moment",
+    "idmn": "normalised inverse difference moment",
+    "idn": "normalised inverse difference",
+    "imc 1": "informational measure of correlation 1",
+    "imc 2": "informational measure of correlation 2",
+}
 _WORD = re.compile(r"\dD|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -75,7 +83,7 @@ def feature_words(name: str) -> str:
         return variable(name).label
     image, filtered, kind, measure = parts
     words = " ".join(w if w.isupper() and len(w) > 1 else w.lower() for w in _WORD.findall(measure))
-    words = words.replace("0 percentile", "0th percentile")
+    words = _ABBREVIATED.get(words, words.replace("0 percentile", "0th percentile"))
     sigma = re.fullmatch(r"log-sigma-(\d+)-(\d+)-mm-3D", filtered)
     image_type = f"LoG {sigma[1]}.{sigma[2]} mm" if sigma else filtered.replace("-", " ")
     found = [words, _CLASSES.get(kind, kind.upper()), "" if filtered == "original" else image_type, image.upper()]

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from .clinical import variable
 from .clinical_fit import part_words
 from .cohort import Cohort, cohort_variable
+from .out_of_distribution import training_images_words
 from .presets import Preset
 from .result import software_versions
 from .safe_files import save_arrays
 from .signature_io import SIGNATURE_SCHEMA
 from .training import Trained
-from .training_data import IMAGE_PARTS
+from .training_data import IMAGE_PARTS, TrainingData
 from .training_network import network_preprocessing, network_spec
-from .training_reference import reference_arrays
+from .training_reference import facts_arrays, reference_arrays
 from .training_tables import feature_unit, training_statistics
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _description(
         "training": _training(trained, cohort, preset),
         "performance": chosen_performance(trained.performance),
         "intended_use": "Research on response to immune checkpoint inhibitors in lung cancer (NSCLC). Not for care.",
-        "limits": _limits(cohort, images=images or "radiomics_table" in names),
+        "limits": [*_limits(cohort, images=images or "radiomics_table" in names), *_image_limits(data)],
         "licence": naming.licence,
         "versions": software_versions(),
     }
@@ -157,6 +158,12 @@ def _training(trained: Trained, cohort: Cohort, preset: Preset) -> dict[str, Any
         "seed": preset.seed,
         "settings": preset.to_json(),
     }
+
+
+def _image_limits(data: TrainingData) -> list[str]:
+    """What its images were like, where it has seen any."""
+    words = training_images_words(facts_arrays(getattr(data, "facts", [])))
+    return [words] if words else []
 
 
 def _limits(cohort: Cohort, *, images: bool) -> list[str]:

@@ -16,7 +16,7 @@ from NSCLCResponseLib.core.image_facts import (
     contrast_phase,
     measure_facts,
 )
-from NSCLCResponseLib.core.out_of_distribution import judge, judge_facts
+from NSCLCResponseLib.core.out_of_distribution import judge, judge_facts, training_images_words
 from NSCLCResponseLib.core.phantom.patient import simulate_patient
 from NSCLCResponseLib.core.prediction import REFUSE, WARN
 from NSCLCResponseLib.core.signature import Signature
@@ -157,3 +157,7 @@ def test_facts_survive_storage_and_missing_values(reference):
     assert unknown.phase == ""
     assert judge_facts(unknown, reference) == []
     assert judge_facts(USUAL, {}) == [], "a signature that keeps nothing cannot doubt"
+    assert training_images_words({}) == ""
+    words = training_images_words(reference)
+    assert words.startswith("Its images had slices of 1.5 to 3 mm; pixels of 0.7")
+    assert "tumours of 2 to 190 mL; blood unenhanced in" in words

@@ -62,6 +62,7 @@ def test_the_card_says_when_it_cannot_say_and_why():
         ("pet_wavelet-LLH_glcm_MCC", "MCC, GLCM, wavelet LLH, PET"),
         ("ct_original_firstorder_90Percentile", "90th percentile, histogram, CT"),
         ("ct_original_shape_Maximum2DDiameterSlice", "maximum 2D diameter slice, shape, CT"),
+        ("ct_original_glcm_Imc2", "informational measure of correlation 2, GLCM, CT"),
         ("albumin_g_dl", "serum albumin"),
     ],
 )
