@@ -29,7 +29,8 @@ class OutlineStep:
 
     :param ui: the panel's widgets.
     :param editor: the Segment Editor, for undo and its keys.
-    :param parameters: gives the panel's parameters, or ``None`` while it has none.
+    :param parameters: gives the panel's parameters, or ``None`` while it is not shown.
+    :param saved: gives the parameters in the scene, where an outline goes that is ready while another module is shown.
     :param on_change: called when the panel has to be brought up to date.
     :param on_outlined: called after there is a new outline.
     """
@@ -39,10 +40,11 @@ class OutlineStep:
         ui: Any,
         editor: EmbeddedSegmentEditor,
         parameters: Callable[[], SegmentParameters | None],
+        saved: Callable[[], SegmentParameters],
         on_change: Callable[[], None],
         on_outlined: Callable[[], None],
     ) -> None:
-        self._ui, self._editor, self._parameters = ui, editor, parameters
+        self._ui, self._editor, self._parameters, self._saved = ui, editor, parameters, saved
         self._on_change, self._on_outlined = on_change, on_outlined
         self._worker = WarmWorker()
         self._masks: tuple[Any, ...] = ()
@@ -117,11 +119,21 @@ class OutlineStep:
         )
         ui.clearButton.enabled = inside + outside > 0
         ui.clearButton.toolTip = _("Remove all points") if inside + outside else _("There is no point yet")
-        ui.clickNote.text = (
-            _("Points: {inside} inside, {outside} outside").format(inside=inside, outside=outside)
-            if inside + outside
-            else _("One click inside the tumour outlines it; further clicks correct the outline around them.")
-        )
+        ui.clickNote.text = self._words_on_points(parameters, inside, outside)
+
+    @staticmethod
+    def _words_on_points(parameters: SegmentParameters, inside: int, outside: int) -> str:
+        words = []
+        if inside + outside:
+            words = [_("Points: {inside} inside, {outside} outside.").format(inside=inside, outside=outside)]
+        if parameters.method is not OutlineChoice.PET:
+            more = _("One click inside the tumour outlines it; further clicks correct the outline around them.")
+            return words[0] if words else more
+        if parameters.segmentation is not None:
+            words.append(_("Click in the uptake, then press 'Outline the tumour' for a new outline."))
+        elif not words:
+            words.append(_("One click in the uptake outlines it."))
+        return " ".join(words)
 
     def reason_not_to_outline(self) -> str:
         """Why the primary button is disabled; empty when it is not."""
@@ -252,7 +264,8 @@ class OutlineStep:
 
     def _finish(self, job: Any) -> None:
         """Show the outline; another one before stays in the scene, hidden, so that no hand edit is lost."""
-        parameters = self._parameters()
+        shown = self._parameters()
+        parameters = shown or self._saved()
         before = parameters.segmentation
         if job.kind != "click":
             node = SegmentLogic(slicer.mrmlScene).finishOutline(job)
@@ -264,7 +277,9 @@ class OutlineStep:
             if before is not None:
                 before.SetDisplayVisibility(False)
             parameters.segmentation = node
-            self._on_outlined()
+            self._follow(node)
+            if shown is not None:
+                self._on_outlined()
         elif clicked is not None:
             node.SetAttribute(EDITED_ATTRIBUTE, "1")
         if clicked is not None and len(clicked.masks) > 1:

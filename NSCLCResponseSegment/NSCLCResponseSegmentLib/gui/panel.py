@@ -30,7 +30,9 @@ class SegmentPanel(ModulePanel):
         ui = self.ui
         self._shown: tuple[Any, Any] = (None, None)
         self.editor = EmbeddedSegmentEditor(ui.segmentEditor, self._on_effect)
-        self.step = OutlineStep(ui, self.editor, lambda: self.parameters, self.update, self._on_outlined)
+        self.step = OutlineStep(
+            ui, self.editor, lambda: self.parameters, self.logic.getParameterNode, self.update, self._on_outlined
+        )
         self.lesions = LesionTable(ui.lesionTable, ui.lesionNote, self._on_lesions, self._on_lesions)
         self.choice = LesionButtons(ui, self.lesions, self._outline_and_ct, self.editor.save_state_for_undo)
         self.simulating = JobControl(

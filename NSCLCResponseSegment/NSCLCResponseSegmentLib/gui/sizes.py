@@ -24,7 +24,7 @@ class SizeChooser:
     def __init__(self, frame: Any, buttons: Sequence[Any], editor: Any, choose: Callable[[int], None]) -> None:
         self._frame, self._buttons, self._editor, self._choose = frame, list(buttons), editor, choose
         self._keys = Shortcuts({str(n + 1): b.click for n, b in enumerate(self._buttons)})
-        self._is_shown = self._has_keys = False
+        self._is_offered = self._is_entered = self._has_keys = False
         for number, button in enumerate(self._buttons):
             button.connect("clicked(bool)", lambda _checked, n=number: self._on_clicked(n))
         frame.visible = False
@@ -43,24 +43,32 @@ class SizeChooser:
                 button.toolTip = tip.format(key=number + 1)
         self._check(chosen)
         self._frame.visible = True
-        self._is_shown = True
-        self.enter()
+        self._is_offered = True
+        self._take_keys()
 
     def clear(self) -> None:
         """There is no choice (any more)."""
-        self.exit()
-        self._is_shown = False
+        self._give_keys_back()
+        self._is_offered = False
         self._frame.visible = False
 
     def enter(self) -> None:
         """The panel is shown: the keys choose sizes, if there are any."""
-        if self._is_shown and slicer.util.mainWindow() is not None:
+        self._is_entered = True
+        self._take_keys()
+
+    def exit(self) -> None:
+        """The panel is left; a click that ends elsewhere takes no keys."""
+        self._is_entered = False
+        self._give_keys_back()
+
+    def _take_keys(self) -> None:
+        if self._is_offered and self._is_entered and slicer.util.mainWindow() is not None:
             self._editor.suspend_keys()
             self._keys.install()
             self._has_keys = True
 
-    def exit(self) -> None:
-        """The panel is left."""
+    def _give_keys_back(self) -> None:
         if self._has_keys:
             self._keys.uninstall()
             self._editor.resume_keys()
