@@ -195,8 +195,7 @@ def test_what_pet_and_model_need_is_said(a_desktop, panel):
     ui.methodComboBox.currentIndex = CLICK
 
 
-def test_lesions_are_dropped_merged_and_named(a_desktop, panel, monkeypatch):
-    import qt
+def test_lesions_are_dropped_merged_and_named(a_desktop, panel):
     from PySide6.QtCore import QItemSelectionModel
 
     from NSCLCResponseSegmentLib.gui.self_test import small_case
@@ -226,8 +225,8 @@ def test_lesions_are_dropped_merged_and_named(a_desktop, panel, monkeypatch):
     choose(2)
     ui.dropButton.click()
     assert [round(le.volume_ml, 2) for le in table.lesions] == [8.0, 1.73]
-    monkeypatch.setattr(qt.QInputDialog, "getText", lambda *_arguments: "Node", raising=False)
     choose(1)
+    a_desktop.answers.append("Node")
     ui.renameButton.click()
     assert table.names == {1: "Lesion 1", 2: "Node"}
     assert ui.lesionTable.model().item(1, 0).text() == "2 Node"

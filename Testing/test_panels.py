@@ -48,22 +48,6 @@ def test_the_stand_ins_stay_small():
     assert sum(len(f.read_text(encoding="utf-8").splitlines()) for f in files) < 600
 
 
-@pytest.mark.parametrize("module", LIBRARIES)
-def test_the_self_test_that_runs_in_slicer_passes_here(both, module):
-    """The response module's needs a signature, as every installation has one."""
-    tests = sys.modules[module].__dict__[f"{module}Test"]
-    if not list((ROOT / "Resources" / "Signatures").glob("*/signature.json")) and module == "NSCLCResponse":
-        pytest.skip("no signature is shipped yet")
-    case = tests("test_panel")
-    case.setUp()
-    import slicer
-
-    panel = {w.moduleName: w.panel for w in both}[module]
-    slicer.util.getModuleWidget = lambda _name: types.SimpleNamespace(panel=panel)
-    case.delayDisplay = lambda _text: None
-    case.test_panel()
-
-
 def test_choices_are_kept_in_the_scene_and_found_again(a_desktop, both, a_small_case, tmp_path):
     segment, response = both
     ct, segmentation = a_small_case
@@ -196,35 +180,70 @@ def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_cas
     assert panel.step.inside.points() == panel.step.outside.points() == []
 
 
-def test_dependencies_are_explained_asked_for_and_kept_in_bounds(a_desktop, both, monkeypatch):
+@pytest.fixture
+def dependencies(a_desktop, both, monkeypatch):
+    """The module under test in a Slicer that lacks monai and psutil; ``asked`` holds what pip was asked for."""
+    from NSCLCResponseSegmentLib.gui import dependencies
+
+    missing, asked = ["monai", "psutil"], []
+
+    def pip_ensure(requirements, **options):
+        assert options["prompt_install"] is False, "we ask ourselves, saying why"
+        asked.append(([r.name for r in requirements], Path(options["constraints"]).read_text(encoding="utf-8")))
+        missing.clear()
+
+    monkeypatch.setattr(dependencies, "_is_installed", lambda _module: True)
+    monkeypatch.setattr(a_desktop.slicer.packaging, "pip_check", lambda r: r.name not in missing)
+    monkeypatch.setattr(a_desktop.slicer.packaging, "pip_ensure", pip_ensure)
+    return types.SimpleNamespace(ensure=dependencies.ensure_dependencies, module=dependencies, asked=asked)
+
+
+def test_dependencies_are_explained_asked_for_and_kept_in_bounds(a_desktop, dependencies):
     from PySide6.QtWidgets import QMessageBox
 
     from NSCLCResponseSegmentLib.core.errors import DependencyError
-    from NSCLCResponseSegmentLib.gui import dependencies
 
-    monkeypatch.setattr(dependencies, "_is_installed", lambda module: module != "torch")
-    with pytest.raises(DependencyError, match="extension PyTorch"):
-        dependencies.ensure_dependencies()
-    monkeypatch.setattr(dependencies, "_is_installed", lambda _module: True)
-    missing = []
-    monkeypatch.setattr(a_desktop.slicer.packaging, "pip_check", lambda r: r.name not in missing)
-    dependencies.ensure_dependencies()
-    missing.extend(["monai", "psutil"])
     a_desktop.answers.append(QMessageBox.StandardButton.Cancel)
     with pytest.raises(DependencyError, match="missing"):
-        dependencies.ensure_dependencies()
+        dependencies.ensure()
     assert "monai, psutil" in a_desktop.messages[-1]["text"]
-    asked: list[tuple] = []
-    monkeypatch.setattr(
-        a_desktop.slicer.packaging,
-        "pip_ensure",
-        lambda requirements, **options: asked.append((requirements, Path(options["constraints"]).read_text())),
-    )
-    dependencies.ensure_dependencies(torch=False)
-    (requirements, constraints), *_ = asked
-    assert [r.name for r in requirements] == ["psutil"], "monai would bring a PyTorch of pip's choice"
+    dependencies.ensure(torch=False)
+    ((names, constraints),) = dependencies.asked
+    assert names == ["psutil"], "monai would bring a PyTorch of pip's choice"
     assert "numpy==" in constraints
     assert "SimpleITK==" in constraints
+
+
+def test_nobody_is_asked_where_nobody_can_answer(a_desktop, dependencies, monkeypatch):
+    """Slicer shows such a question without a main window, too, and would wait for ever."""
+    monkeypatch.setattr(a_desktop.slicer.util, "mainWindow", lambda: None)
+    dependencies.ensure()
+    assert a_desktop.messages == []
+    assert [names for names, _ in dependencies.asked] == [["monai", "psutil"]]
+
+
+def test_what_could_not_be_installed_is_one_sentence(a_desktop, dependencies, monkeypatch):
+    from NSCLCResponseSegmentLib.core.errors import DependencyError
+
+    def no_network(*_requirements, **_options):
+        raise subprocess.CalledProcessError(1, "pip install")
+
+    packaging = a_desktop.slicer.packaging
+    monkeypatch.setattr(packaging, "pip_ensure", no_network)
+    with pytest.raises(DependencyError, match=r"pip ended with exit code 1.*Check the network"):
+        dependencies.ensure()
+    monkeypatch.setattr(packaging, "pip_ensure", lambda *_requirements, **_options: None)  # Slicer in testing mode
+    with pytest.raises(DependencyError, match="monai, psutil could not be installed: pip did nothing"):
+        dependencies.ensure()
+    monkeypatch.setattr(dependencies.module, "_is_installed", lambda module: module != "torch")
+    with pytest.raises(DependencyError, match="extension PyTorch"):
+        dependencies.ensure()
+    for install, words in ((no_network, "PyTorch could not be installed"), (lambda **_options: None, "accept")):
+        logic = types.SimpleNamespace(installTorch=install)
+        utilities = types.SimpleNamespace(PyTorchUtilsLogic=lambda logic=logic: logic)
+        monkeypatch.setitem(sys.modules, "PyTorchUtils", utilities)
+        with pytest.raises(DependencyError, match=words):
+            dependencies.ensure()
 
 
 def test_requirements_of_slicer_agree_with_those_of_the_wheel():
@@ -252,31 +271,11 @@ def test_sample_data_is_registered(both, monkeypatch):
         assert callable(source["customDownloader"])
 
 
-@pytest.mark.parametrize("module", LIBRARIES)
-def test_reload_takes_the_libraries_anew(tmp_path, module):
-    """Slicer's own ``reloadScriptedModule``; in a process of its own, since it takes modules away from everybody."""
-    code = f"""
-import sys; sys.path.insert(0, "Testing")
-from pathlib import Path
-from support.panels import Desktop
-desktop = Desktop(Path({str(tmp_path)!r}))
-widget = desktop.open("{module}")
-other = desktop.open("NSCLCResponse").panel
-widget = desktop.widget("{module}")
-from NSCLCResponseSegmentLib.gui.self_test import small_case
-widget.panel.parameters.ct, _ = small_case()
-before = widget.panel
-widget.onReload()
-after = desktop.widget("{module}").panel
-assert type(after) is not type(before) and type(after).__name__ == type(before).__name__
-assert before.parameters is None and not before.Observations
-assert after.parameters.ct.GetName() == "Test CT"
-assert isinstance(desktop.widget("NSCLCResponse").panel, sys.modules["NSCLCResponseLib.gui.panel"].ResponsePanel)
-assert desktop.widget("NSCLCResponse").panel is not other
-desktop.close()
-"""
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-2000:]
+def test_a_bare_slicer_opens_the_panels_tests_them_says_what_is_missing_and_reloads_them(tmp_path):
+    """With nothing but what Slicer 5.12 brings; in a process of its own, since reload takes modules from everybody."""
+    command = [sys.executable, str(ROOT / "Testing" / "support" / "bare_slicer.py"), str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
 
 
 def test_the_default_signature_is_shown_and_used(a_desktop, both, a_small_case, monkeypatch):

@@ -2,20 +2,26 @@
 
 Slicer's own numpy, scipy, SimpleITK and pydicom are never replaced: pip gets their versions as constraints. PyTorch
 comes through the extension PyTorch, which chooses the build that fits the computer; PyRadiomics comes through
-SlicerRadiomics.
+SlicerRadiomics. Without a main window nobody can answer a question: what is missing is installed unasked.
 """
+
+from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 import slicer.packaging
 from slicer.i18n import tr as _
 
 from ..core.errors import DependencyError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements.txt"
 _REQUESTER = "NSCLC Response"
@@ -60,40 +66,76 @@ def _require_torch() -> None:
             _("PyTorch, which runs the neural networks, is missing."),
             _("Install the extension PyTorch in the Extensions Manager, restart Slicer and try again."),
         ) from error
-    logic = PyTorchUtils.PyTorchUtilsLogic()
-    if logic.installTorch(askConfirmation=True, torchVersionRequirement=_TORCH_VERSION) is None:
+    try:
+        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+            askConfirmation=_somebody_can_answer(), torchVersionRequirement=_TORCH_VERSION
+        )
+    except Exception as error:  # whatever another extension, pip or the network raises
+        raise DependencyError(
+            _("PyTorch could not be installed: {reason}.").format(reason=_reason(error)),
+            _("Check the network, or use the module PyTorch Utils, then try again."),
+        ) from error
+    if torch is None:
         raise DependencyError(
             _("PyTorch, which runs the neural networks, was not installed."),
             _("Start again and accept the installation, or use the module PyTorch Utils."),
         )
 
 
+def _somebody_can_answer() -> bool:
+    return slicer.util.mainWindow() is not None
+
+
 def _require_packages(*, torch: bool) -> None:
     requirements = [r for r in slicer.packaging.load_requirements(REQUIREMENTS) if torch or r.name not in _BRING_TORCH]
-    missing = [r for r in requirements if not slicer.packaging.pip_check(r)]
+    missing = _missing(requirements)
     if not missing:
         return
     names = ", ".join(r.name for r in missing)
-    question = _(
-        "NSCLC Response needs {count} more Python packages ({names}).\n\n"
-        "They are downloaded from the Python Package Index into Slicer's own Python. This is done once."
-        " Packages that Slicer itself relies on stay as they are.\n\nInstall them now?"
-    ).format(count=len(missing), names=names)
-    if not slicer.util.confirmOkCancelDisplay(question, _REQUESTER):
-        raise DependencyError(
-            _("The Python packages {names} are missing.").format(names=names),
-            _("Start again and accept their installation."),
-        )
+    if _somebody_can_answer():
+        _ask(names, len(missing))
     try:
         with tempfile.TemporaryDirectory() as folder:
             constraints = Path(folder) / "constraints.txt"
             constraints.write_text(kept_versions(), encoding="utf-8")
             slicer.packaging.pip_ensure(missing, constraints=constraints, prompt_install=False, requester=_REQUESTER)
-    except (subprocess.CalledProcessError, RuntimeError) as error:
+    except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
+        raise _not_installed(names, _reason(error)) from error
+    missing = _missing(missing)
+    if missing:  # a Slicer in testing mode installs nothing and says nothing
+        raise _not_installed(", ".join(r.name for r in missing), _("pip did nothing"))
+
+
+def _missing(requirements: list[Requirement]) -> list[Requirement]:
+    return [r for r in requirements if not slicer.packaging.pip_check(r)]
+
+
+def _ask(names: str, count: int) -> None:
+    """:raises DependencyError: the user declined."""
+    question = _(
+        "NSCLC Response needs {count} more Python packages ({names}).\n\n"
+        "They are downloaded from the Python Package Index into Slicer's own Python. This is done once."
+        " Packages that Slicer itself relies on stay as they are.\n\nInstall them now?"
+    ).format(count=count, names=names)
+    if not slicer.util.confirmOkCancelDisplay(question, _REQUESTER):
         raise DependencyError(
-            _("The Python packages {names} could not be installed: {reason}").format(names=names, reason=error),
-            _("Check the network and the error log (View menu), then try again."),
-        ) from error
+            _("The Python packages {names} are missing.").format(names=names),
+            _("Start again and accept their installation."),
+        )
+
+
+def _not_installed(names: str, reason: str) -> DependencyError:
+    return DependencyError(
+        _("The Python packages {names} could not be installed: {reason}.").format(names=names, reason=reason),
+        _("Check the network and the error log (View menu), then try again."),
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The end of a sentence that says why; Slicer has shown pip's own words already."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return _("pip ended with exit code {code}, its last lines say why").format(code=error.returncode)
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def kept_versions() -> str:
