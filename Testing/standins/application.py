@@ -15,7 +15,6 @@ from PySide6.QtCore import QObject, Signal
 from . import ctk_widgets, mrml_widgets, pythonqt
 
 calls: list[tuple[str, Any]] = []  # what the panels asked the application to do
-installed: set[str] = set()  # Python packages that pip_check finds
 
 
 class Application(pythonqt.PythonQtStyle, QObject):
@@ -77,14 +76,6 @@ def _module(name: str, **content: Any) -> None:
     setattr(slicer, name, module)
 
 
-def _install_packaging() -> None:
-    lines = lambda path: Path(path).read_text(encoding="utf-8").splitlines()
-    load = lambda path: [Requirement(line) for line in lines(path) if not line.startswith("#")]
-    ensure = lambda requirements, **options: calls.append(("pip_ensure", (requirements, options)))
-    check = lambda requirement: requirement.name in installed
-    _module("packaging", load_requirements=load, pip_check=check, pip_ensure=ensure)
-
-
 def install() -> None:
     """Make ``import qt``, ``ctk`` and the missing parts of ``slicer`` give the stand-ins; to be done once."""
     pythonqt.install()
@@ -110,4 +101,7 @@ def _install_modules() -> None:
     _module("ScriptedLoadableModule", ScriptedLoadableModuleTest=unittest.TestCase, **named)
     _module("i18n", tr=lambda text: text, translate=lambda _context, text: text)
     _module("parameterNodeWrapper", **vars(parameter_nodes))
-    _install_packaging()
+    lines = lambda path: Path(path).read_text(encoding="utf-8").splitlines()
+    load = lambda path: [Requirement(line) for line in lines(path) if not line.startswith("#")]
+    ensure = lambda requirements, **options: calls.append(("pip_ensure", (requirements, options)))
+    _module("packaging", load_requirements=load, pip_check=lambda _requirement: False, pip_ensure=ensure)

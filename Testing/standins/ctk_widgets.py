@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from .pythonqt import CUSTOM_WIDGETS, PythonQtStyle
+from .pythonqt import CUSTOM_WIDGETS, PythonQtStyle, qt
 
 messages: list[dict[str, Any]] = []  # what message boxes said; none waits for a click
 answers: list[Any] = []  # what the user clicks in the next ones; OK or Yes when empty
@@ -78,8 +78,14 @@ class ctkMessageBox(PythonQtStyle, QtWidgets.QMessageBox):
         return answers.pop(0) if answers else yes if self.standardButtons & yes else ok
 
 
+def _answered(_parent: Any, *_texts: Any) -> str:
+    return answers.pop(0) if answers else ""  # PythonQt's dialogs return one string, empty when the user cancels
+
+
 def install() -> None:
     """Make ``import ctk`` give the stand-in; the first two have designer plugins."""
+    qt.QFileDialog = types.SimpleNamespace(getOpenFileName=_answered, getExistingDirectory=_answered)
+    qt.QInputDialog = types.SimpleNamespace(getText=_answered)
     ctk = types.ModuleType("ctk")
     for widget in (ctkCollapsibleButton, ctkSliderWidget, ctkMessageBox):
         setattr(ctk, widget.__name__, widget)

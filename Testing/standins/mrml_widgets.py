@@ -82,6 +82,7 @@ class qMRMLTableView(PythonQtStyle, QTableView):
         super().__init__(parent)
         self._node, self._tag = None, None
         self.setModel(QStandardItemModel(self))
+        self.setViewport(qt.QWidget())
         self.setHorizontalHeader(qt.QHeaderView(Qt.Orientation.Horizontal, self))
         self.setVerticalHeader(qt.QHeaderView(Qt.Orientation.Vertical, self))
 
@@ -93,6 +94,8 @@ class qMRMLTableView(PythonQtStyle, QTableView):
         self._node = node
         self._tag = node.AddObserver(_CHANGED, lambda *_args: self._fill()) if node is not None else None
         self._fill()
+        self.horizontalHeader().setMinimumSectionSize(60)
+        self.resizeColumnsToContents()
 
     def _fill(self) -> None:
         table, model = self._node.GetTable() if self._node is not None else vtk.vtkTable(), self.model()

@@ -43,11 +43,8 @@ class PythonQtStyle:
             raise ValueError(f"{type(self).__name__} has no signal '{signature}'")
         return QtCore.SIGNAL(plain)
 
-    def connect(self, signature: str, slot: Any) -> bool:
-        return QtCore.QObject.connect(self, self._signal(signature), slot)
-
-    def disconnect(self, signature: str, slot: Any) -> bool:
-        return QtCore.QObject.disconnect(self, self._signal(signature), slot)
+    connect = lambda self, signature, slot: QtCore.QObject.connect(self, self._signal(signature), slot)
+    disconnect = lambda self, signature, slot: QtCore.QObject.disconnect(self, self._signal(signature), slot)
 
 
 class _QtModule(types.ModuleType):
