@@ -55,6 +55,7 @@ def connected(module: str) -> dict[str, ElementTree.Element]:
     for widget in form(module).iter("widget"):
         for entry in widget.findall("property[@name='SlicerParameterName']"):
             assert entry.get("stdset") == "0", "a dynamic property"
+            assert entry.find("string").get("notr") == "true", "a name, not to be translated"
             found[entry.findtext("string")] = widget
     return found
 

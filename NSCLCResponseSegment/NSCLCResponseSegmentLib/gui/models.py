@@ -23,7 +23,7 @@ class ModelChooser:
     ) -> None:
         self._combo, self._note, self._on_changed = combo, note, on_changed
         self._models: list[str] = []  # names and folders, in the combo box's order
-        self._notes: dict[str, str] = {}
+        self._notes: dict[str, tuple[str, str]] = {}  # in short, and in full for the tooltip
         self._missing: list[str] = []
         self._is_filled = False
         combo.connect("activated(int)", self._on_activated)
@@ -44,13 +44,13 @@ class ModelChooser:
             self._is_filled = True
             self._fill()
         if model and model not in self._models:
-            self._add(model, Path(model).name, model)
+            self._add(model, Path(model).name, model, model)
         if not model and self._models:
             self._on_changed(self._models[0])
             return
         if model:
             self._combo.currentIndex = self._models.index(model)
-        self._note.text = self._notes.get(model, "") if model else self.reason
+        self._note.text, self._note.toolTip = self._notes.get(model, ("", "")) if model else (self.reason, "")
         self._note.visible = bool(self._note.text)
 
     def _fill(self) -> None:
@@ -61,14 +61,16 @@ class ModelChooser:
         for data in entries:
             entry = ModelEntry(data["name"], data)
             if entry.is_here:
-                self._add(entry.name, data["title"], "\n".join(entry.describe().splitlines()[2:]))
+                short = _("Trained on: {cohort} {use}").format(cohort=data["trained_on"], use=data["intended_use"])
+                self._add(entry.name, data["title"], short, entry.describe())
             else:
                 self._missing.append(entry.name)
 
-    def _add(self, model: str, title: str, note: str) -> None:
+    def _add(self, model: str, title: str, note: str, full: str) -> None:
         self._models.append(model)
-        self._notes[model] = note
+        self._notes[model] = note, full
         self._combo.addItem(title)
+        self._combo.setItemData(self._combo.count - 1, full, qt.Qt.ToolTipRole)
 
     def _on_activated(self, index: int) -> None:
         self._on_changed(self._models[index])
