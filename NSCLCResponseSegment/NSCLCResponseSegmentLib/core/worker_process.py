@@ -73,6 +73,7 @@ class WorkerProcess:
                 errors="replace",
                 env=worker_environment(threads),
                 start_new_session=True,  # so that Ctrl-C reaches us first, and the whole group can be ended
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows would open a console
             )
         except OSError as error:
             raise DependencyError(
