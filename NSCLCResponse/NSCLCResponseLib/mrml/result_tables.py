@@ -44,11 +44,11 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
 
     Parts carry their short name, features the number that :func:`feature_table` gives them.
     """
-    bars: list[tuple[str, float]] = []
-    if prediction:
-        parts = [p for p in prediction["parts"] if p["used"] and p["contribution"] is not None]
-        bars = [(_SHORT_PARTS.get(p["name"], p["name"]), p["contribution"]) for p in parts]
-        bars += [(str(n), f["contribution"]) for n, f in enumerate(_strongest(prediction), start=1)]
+    bars = _bars(prediction) if prediction else []
+    chart = _singleton(scene, "vtkMRMLPlotChartNode", f"{_TAG}Chart")
+    view = _singleton(scene, "vtkMRMLPlotViewNode", f"{_TAG}Plot", owner=chart)
+    view.SetLayoutName(f"{_TAG}Plot")
+    view.SetPlotChartNodeID(None)  # columns without rows have no type, at which a view that draws them complains
     table = shown_table(scene, f"{_TAG}Bars")
     columns = {
         "label": [label for label, _ in bars],
@@ -56,7 +56,6 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         "lowers": [min(value, 0.0) for _, value in bars],
     }
     set_columns(table, columns)
-    chart = _singleton(scene, "vtkMRMLPlotChartNode", f"{_TAG}Chart")
     chart.SetYAxisTitle("effect on the log-odds")
     chart.SetXAxisTitleVisibility(False)
     chart.SetTitleVisibility(False)
@@ -75,10 +74,15 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         series.SetColor(*colour)
         if not chart.HasPlotSeriesNodeID(series.GetID()):
             chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    view = _singleton(scene, "vtkMRMLPlotViewNode", f"{_TAG}Plot", owner=chart)
-    view.SetLayoutName(f"{_TAG}Plot")
     view.SetPlotChartNodeID(chart.GetID() if bars else None)
     return view
+
+
+def _bars(prediction: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Label and height of each bar: parts first, then features."""
+    parts = [p for p in prediction["parts"] if p["used"] and p["contribution"] is not None]
+    bars = [(_SHORT_PARTS.get(p["name"], p["name"]), p["contribution"]) for p in parts]
+    return bars + [(str(n), f["contribution"]) for n, f in enumerate(_strongest(prediction), start=1)]
 
 
 def _singleton(scene: Any, class_name: str, tag: str, owner: Any = None) -> Any:
