@@ -57,7 +57,7 @@ class CaseFlow:
         self.scene, self.data, self.views, self.flush = app.scene, data, views, flush
         self.ct = self.pet = self.segmentation = None
         self.worker, self.folder = worker, folder
-        self.segment = SegmentLogic(app.scene)
+        self.segment = SegmentLogic(app.scene, worker)
         self.jobs = JobRunner(self.show_job, self.tell)
         self.session = CaseSession(app.scene, by=lambda: data.reviewer, on_change=self._on_review_changed)
         self.reviewing = Reviewing(self, signature, contours)

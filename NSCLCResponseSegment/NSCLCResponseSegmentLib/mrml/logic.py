@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNode
 
 from ..core.errors import SegmentationError
+from ..core.jobs import WarmWorker
 from ..core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from .hierarchy import file_beside
 from .images import MODALITY_ATTRIBUTE, volume_from_loaded
@@ -30,10 +31,12 @@ class SegmentLogic:
     >>> tumour = logic.importMask(ct, "/data/patient/rtstruct.dcm", roi="GTV-1")
 
     :param scene: the scene to work in; nothing else of the application is used.
+    :param worker: an idle worker for outlines, whose libraries are loaded already; without it each starts its own.
     """
 
-    def __init__(self, scene: vtkMRMLScene) -> None:
+    def __init__(self, scene: vtkMRMLScene, worker: WarmWorker | None = None) -> None:
         self.scene = scene
+        self._worker = worker
 
     # ---------------------------------------------------------------- images
 
@@ -154,7 +157,7 @@ class SegmentLogic:
                 arguments |= {"pet_outline": settings.pet_method.value, "use_ct": settings.use_ct}
             arguments["click_ras"] = [list(map(float, point)) for point in pointsRas]
             arguments["exclude_ras"] = [list(map(float, point)) for point in excludeRas]
-        return NodeJob("segment", arguments, folder, {"ct": ctNode.GetID()})
+        return NodeJob("segment", arguments, folder, {"ct": ctNode.GetID()}, self._worker)
 
     def finishOutline(self, job: NodeJob) -> vtkMRMLSegmentationNode:
         """Add the finished outline as a segmentation; the CT's grid is its reference geometry.
