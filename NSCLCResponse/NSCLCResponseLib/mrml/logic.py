@@ -101,7 +101,7 @@ class ResponseLogic:
             "out": str(folder.path / "result"),
         }
         if petNode is not None:
-            arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
+            arguments["pet"] = folder.write_pet(petNode)
         nodes = {"ct": ctNode.GetID(), "segmentation": segmentationNode.GetID()}
         if petNode is not None:
             nodes["pet"] = petNode.GetID()

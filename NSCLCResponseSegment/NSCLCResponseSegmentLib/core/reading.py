@@ -19,6 +19,8 @@ from .errors import ImageError, NSCLCResponseError, PetError
 from .masks import read_mask, voxel_centres
 from .progress import SILENT, Progress
 from .volume_files import (
+    SUVBW,
+    UNIT_KEY,
     VOLUME_SUFFIXES,
     compact,
     exists_or_raise,
@@ -74,11 +76,13 @@ def read_pet(path: Path, series: str = "", progress: Progress = SILENT, *, gaps:
         loaded = read_series(*chosen, path, progress.part(0.4, 1.0))
     else:
         progress.report(0.1, f"Reading {path.name}")
-        image = sitk.Cast(read_volume(path), sitk.sitkFloat32)
+        read = read_volume(path)
+        is_said = read.HasMetaDataKey(UNIT_KEY) and read.GetMetaData(UNIT_KEY) == SUVBW
+        image = sitk.Cast(read, sitk.sitkFloat32)
         require_suv(gaps_filled(image, 0.0)[0] if gaps else image, str(path))
         facts = {**_grid_facts(image), "suv_branch": "taken as SUVbw", "suv_max": _maximum(image)}
         note = f"The values of {path.name} were taken as SUVbw, since this format does not say their unit."
-        loaded = LoadedImage(image, "PT", "SUVbw", path, facts=facts, notes=(note,))
+        loaded = LoadedImage(image, "PT", SUVBW, path, facts=facts, notes=() if is_said else (note,))
     notes = _finite(loaded.image, path, PetError, gaps=gaps)
     return replace(loaded, notes=(*loaded.notes, *notes)) if notes else loaded
 

@@ -49,6 +49,11 @@ def refuse_unknown_file(path: Path, error: type[NSCLCResponseError] = ImageError
     )
 
 
+SUVBW = "SUVbw"
+#: in the metadata of an image file of ours: the unit of its values
+UNIT_KEY = "NSCLCResponse_unit"
+
+
 def read_volume(path: Path, error: type[NSCLCResponseError] = ImageError) -> sitk.Image:
     """A 3-D image with one value per voxel.
 
@@ -63,7 +68,10 @@ def read_volume(path: Path, error: type[NSCLCResponseError] = ImageError) -> sit
             f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or several channels).",
             "Give an image with one value per voxel.",
         )
-    return _upright(as_three_dimensional(image, path, error))
+    upright = _upright(as_three_dimensional(image, path, error))
+    if image.HasMetaDataKey(UNIT_KEY):
+        upright.SetMetaData(UNIT_KEY, image.GetMetaData(UNIT_KEY))
+    return upright
 
 
 def read_any(path: Path, error: type[NSCLCResponseError]) -> sitk.Image:

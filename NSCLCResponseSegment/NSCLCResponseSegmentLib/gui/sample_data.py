@@ -9,6 +9,8 @@ from slicer.i18n import tr as _
 
 from ..core.jobs import follow
 from ..core.progress import Progress
+from ..core.volume_files import SUVBW
+from ..mrml.images import UNIT_ATTRIBUTE
 from ..mrml.logic import SegmentLogic
 from ..mrml.node_jobs import JobFolder, NodeJob
 from .dependencies import ensure_dependencies
@@ -77,6 +79,7 @@ def load_simulation(job: NodeJob) -> tuple[Any, Any]:
         job.folder.remove()
     ct.SetName(_("Simulated patient CT"))
     pet.SetName(_("Simulated patient PET"))
+    pet.SetAttribute(UNIT_ATTRIBUTE, SUVBW)  # NIfTI cannot say so
     show_images(ct, pet)
     return ct, pet
 

@@ -11,6 +11,7 @@ from .volumes import WindowPreset, volume_from_image
 MODALITY_ATTRIBUTE = "NSCLCResponse.Modality"
 PATIENT_ATTRIBUTE = "NSCLCResponse.PatientId"
 DATE_ATTRIBUTE = "NSCLCResponse.AcquisitionDate"
+UNIT_ATTRIBUTE = "NSCLCResponse.Unit"  # only where it is known, not where a file's values were taken for it
 #: gzip's default takes three times as long on a chest CT and saves a tenth of the bytes
 _COMPRESSION = "gzip_fastest"
 
@@ -22,6 +23,8 @@ def volume_from_loaded(
     node = volume_from_image(scene, loaded.image, name, preset, loaded.instance_uids)
     node.SetAttribute(MODALITY_ATTRIBUTE, loaded.modality)
     node.SetAttribute(PATIENT_ATTRIBUTE, loaded.patient_id)
+    if loaded.modality == "PT" and loaded.facts.get("suv_branch") != "taken as SUVbw":
+        node.SetAttribute(UNIT_ATTRIBUTE, loaded.unit)
     if loaded.acquisition_date:
         node.SetAttribute(DATE_ATTRIBUTE, loaded.acquisition_date)
     node.AddDefaultStorageNode()

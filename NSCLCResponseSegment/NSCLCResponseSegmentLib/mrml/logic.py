@@ -153,7 +153,7 @@ class SegmentLogic:
             arguments |= {"model": settings.model, "mirror": settings.mirror}
         else:
             if settings.method is OutlineMethod.PET:
-                arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
+                arguments["pet"] = folder.write_pet(petNode)
                 arguments |= {"pet_outline": settings.pet_method.value, "use_ct": settings.use_ct}
             arguments["click_ras"] = [list(map(float, point)) for point in pointsRas]
             arguments["exclude_ras"] = [list(map(float, point)) for point in excludeRas]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import SimpleITK as sitk
 
 from ..core.jobs import JobProcess, WarmWorker
+from ..core.volume_files import UNIT_KEY
+from .images import UNIT_ATTRIBUTE
+from .volumes import image_from_volume
 
 
 class JobFolder:
@@ -24,6 +28,14 @@ class JobFolder:
         path = self.path / name
         sitk.WriteImage(image, str(path), useCompression=False)
         return str(path)
+
+    def write_pet(self, node: Any) -> str:
+        """Write a PET's volume node under its own name, which remarks mention, with its unit where that is known."""
+        image = image_from_volume(node)
+        if node.GetAttribute(UNIT_ATTRIBUTE):
+            image.SetMetaData(UNIT_KEY, node.GetAttribute(UNIT_ATTRIBUTE))
+        (self.path / "pet").mkdir()
+        return self.write(image, f"pet/{re.sub('[^A-Za-z0-9 ._()-]', '_', node.GetName())}.nrrd")
 
     def remove(self) -> None:
         """Delete the folder."""
