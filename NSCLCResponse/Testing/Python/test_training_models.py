@@ -111,11 +111,16 @@ def test_a_linear_model_of_components_is_one_of_features():
     )
 
 
-@pytest.mark.parametrize("change", ["loop", "outside", "column", "length"])
-def test_forged_trees_are_refused(change: str):
+@pytest.fixture(scope="module")
+def a_forest() -> bytes:
     x, y, _ = planted(7)
-    fit = TableFit(keep=(5,), inner_folds=2, model="random_forest")
-    pipeline, _ = fit_table(x, y, fit, 0)
+    return save_pipeline(fit_table(x, y, TableFit(keep=(5,), inner_folds=2, model="random_forest"), 0)[0])
+
+
+@pytest.mark.parametrize("change", ["loop", "outside", "column", "length"])
+def test_forged_trees_are_refused(change: str, a_forest: bytes):
+    x = planted(7)[0]
+    pipeline = load_pipeline(a_forest, "model.skops")
     trees: TreeEnsemble = pipeline.steps[-1][1]
     if change == "loop":
         trees.left[1] = 0  # a child before its parent: walking down would never end
