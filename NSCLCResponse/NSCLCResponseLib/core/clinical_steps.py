@@ -12,9 +12,10 @@ from .models import _Frozen
 
 
 class ClinicalScale(TransformerMixin, _Frozen):
-    """Cuts each variable off at its limits and takes the logarithm where that is asked for.
+    """Cuts each variable off at its limits and takes the logarithm or the square root where that is asked for.
 
-    :param low: (variables,). :param high: (variables,). :param log: (variables,) 1.0 where the logarithm is taken.
+    :param low: (variables,). :param high: (variables,).
+    :param log: (variables,) 1.0 where the logarithm is taken, 0.5 where the square root, 0.0 where neither.
     """
 
     def __init__(self) -> None:
@@ -24,19 +25,25 @@ class ClinicalScale(TransformerMixin, _Frozen):
 
     @classmethod
     def of(cls, low: np.ndarray, high: np.ndarray, log: np.ndarray) -> ClinicalScale:
-        """From the limits in the variables' own units; ``low`` is above zero where the logarithm is taken."""
+        """From the limits in the variables' own units; ``low`` is above zero where the logarithm is taken, and not
+        below it where the square root is.
+        """
         made = cls()
         made.low, made.high, made.log = (np.asarray(a, dtype=float) for a in (low, high, log))
         return made
 
     def transform(self, x: np.ndarray) -> np.ndarray:
-        """Cut off, then logarithm; missing values stay missing."""
+        """Cut off, then logarithm or square root; missing values stay missing."""
         cut = np.clip(np.asarray(x, dtype=float), self.low, self.high)
-        return np.where(self.log > 0, np.log(np.where(self.log > 0, cut, 1.0)), cut)
+        ratio, root = self.log == 1.0, self.log == 0.5
+        scaled = np.where(ratio, np.log(np.where(ratio, cut, 1.0)), cut)
+        return np.where(root, np.sqrt(np.where(root, cut, 1.0)), scaled)
 
     def inverse(self, z: np.ndarray) -> np.ndarray:
         """Back to the variables' own units."""
-        return np.clip(np.where(self.log > 0, np.exp(np.where(self.log > 0, z, 0.0)), z), self.low, self.high)
+        ratio, root = self.log == 1.0, self.log == 0.5
+        x = np.where(ratio, np.exp(np.where(ratio, z, 0.0)), z)
+        return np.clip(np.where(root, np.maximum(z, 0.0) ** 2, x), self.low, self.high)
 
 
 class ConditionalMean(TransformerMixin, _Frozen):

@@ -146,7 +146,7 @@ def _decision(metrics: Mapping[str, Any]) -> tuple[Figure, Axes]:
 
 
 def _survival(name: str, measured: Mapping[str, Any]) -> tuple[Figure, Axes]:
-    figure, axes = _axes(4.8, 3.6)
+    figure, axes = _axes(4.8, 4.3)
     for group, colour in zip(measured["groups"], (_MAIN, _OTHER), strict=False):
         median = group["median_months"]
         words = f"median {median:.1f} months" if median is not None else "median not reached"
@@ -155,18 +155,36 @@ def _survival(name: str, measured: Mapping[str, Any]) -> tuple[Figure, Axes]:
         axes.fill_between(
             group["months"], group["low"], group["high"], step="post", color=colour, alpha=0.12, linewidth=0
         )
+        lost = [i for i in range(1, len(group["share"])) if group["share"][i] == group["share"][i - 1]]
+        axes.plot(
+            [group["months"][i] for i in lost], [group["share"][i] for i in lost], "|", color=colour, markersize=5
+        )
     lines = [f"C-index {_words(measured['c_index'])}"]
     if "log_rank_p" in measured:
         p = measured["log_rank_p"]
         lines.append("log-rank p < 0.001" if p < 0.001 else f"log-rank p = {p:.3f}")
     if measured.get("hazard_ratio"):
         lines.append(f"hazard ratio {_words(measured['hazard_ratio'])}")
-    axes.text(0.98, 0.72, "\n".join(lines), transform=axes.transAxes, va="top", ha="right", fontsize=8)
+    axes.text(0.98, 0.80, "\n".join(lines), transform=axes.transAxes, va="top", ha="right", fontsize=8)
     ylabel = {"pfs": "progression-free survival", "os": "overall survival"}.get(name, "without event")
     axes.set(xlabel="months", ylabel=ylabel, ylim=(0, 1.02))
     axes.set_xlim(left=0)
     axes.legend(fontsize=7.5, loc="upper right")
+    _at_risk(axes, measured["groups"])
     return figure, axes
+
+
+def _at_risk(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Patients at risk under the time axis, in each group's colour."""
+    ticks = groups[0]["at_risk"]["months"]
+    axes.set_xticks(ticks)
+    axes.text(0.0, -0.22, "at risk", transform=axes.transAxes, fontsize=7.5, color=_INK)
+    for line, (group, colour) in enumerate(zip(groups, (_MAIN, _OTHER), strict=False)):
+        for month, count in zip(group["at_risk"]["months"], group["at_risk"]["patients"], strict=True):
+            axes.text(
+                month, -0.29 - 0.065 * line, str(count), transform=axes.get_xaxis_transform(), ha="center",
+                fontsize=7.5, color=colour,
+            )  # fmt: skip
 
 
 def _weights(rows: Sequence[tuple[str, float]]) -> tuple[Figure, Axes]:

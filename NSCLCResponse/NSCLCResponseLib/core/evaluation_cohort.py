@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .calibration import calibration, decision_curve, wilson
+from .conformal_coverage import LEVELS, coverage
 from .delong import delong_interval, delong_test
 from .evaluation import auc_interval
 
@@ -28,6 +29,7 @@ class Judged:
         fixed on training data.
     :param folds: number of the fold that a patient was judged in; ``None`` for an outside cohort.
     :param models: name → probability or score of other models, larger for responders; NaN where one has no answer.
+    :param verdicts: verdict → conformal p-values (see :mod:`conformal_coverage`); empty for training patients.
     :param clinical: variable → values. :param follow_up: name (``pfs``, ``os``) → (months, event).
     """
 
@@ -40,6 +42,7 @@ class Judged:
     threshold: float
     folds: np.ndarray | None = None
     models: dict[str, np.ndarray] = field(default_factory=dict)
+    verdicts: dict[str, np.ndarray] = field(default_factory=dict)
     clinical: dict[str, np.ndarray] = field(default_factory=dict)
     follow_up: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
@@ -71,6 +74,8 @@ def evaluate(judged: Judged, seed: int = 0) -> dict[str, Any]:
     found["at_threshold"] = {"threshold": round(float(judged.threshold), 4), **at_threshold(y, called)}
     found["calibration"] = calibration(y, p)
     found["decision_curve"] = decision_curve(y, p)
+    sets = [coverage(judged.outcome, judged.verdicts, level) for level in LEVELS if judged.verdicts]
+    found["conformal"] = [one for one in sets if one is not None]
     found["models"] = compare_models(judged, seed)
     found["survival"] = {
         name: measured

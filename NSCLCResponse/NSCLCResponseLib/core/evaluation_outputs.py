@@ -11,6 +11,7 @@ from typing import Any
 
 from .checklists import checklists
 from .cohort_report import model_card, render_cohort_report
+from .conformal import LABELS
 from .evaluation_cohort import Judged, evaluate
 from .model_thresholds import at_own_thresholds
 from .result import software_versions
@@ -114,7 +115,14 @@ def evaluation_summary(metrics: Mapping[str, Any]) -> list[str]:
                     f"  {name}: {_words(model['auc'])}; signature on the same {model['patients']}: {same:.3f}"
                     f" (p = {model['delong_p']:.3f})"
                 )
+        for one in cohort.get("conformal", []):
+            lines.append(f"  Conformal sets at {one['level']:.0%}: {_coverage_words(one)}")
     return lines + _control_lines(metrics["controls"])
+
+
+def _coverage_words(one: Mapping[str, Any]) -> str:
+    kept = [f"'{n}' in {_words(one[n]['coverage'])} of {one[n]['patients']}" for n in LABELS.values() if n in one]
+    return f"{', '.join(kept)}; {one['one_verdict']:.0%} get one verdict"
 
 
 def _control_lines(controls: Mapping[str, Any]) -> list[str]:

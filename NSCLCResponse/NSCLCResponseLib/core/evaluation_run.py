@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cohort import Cohort, read_table
+from .conformal_coverage import verdict_p_values
 from .controls import single_quantities
 from .evaluation_cohort import Judged
 from .fusion import FusionRule
@@ -45,6 +46,7 @@ def judged_outside(
     judged = _judged(title, data, probability, probability >= signature.threshold, follow_up)
     judged.threshold = signature.threshold
     judged.models = _parts(signature.rules, table) | judged.models
+    judged.verdicts = verdict_p_values(signature, table)
     return judged
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .conformal import from_quantiles, to_quantiles
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -70,13 +72,15 @@ class FeatureSpace:
         return [int(self.columns[i]) for i in np.argsort(-z)[:count]]
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """For ``reference.npz``."""
-        return {f"{prefix}.{name}": getattr(self, name) for name in _ARRAYS}
+        """For ``reference.npz``; of the distances quantiles, no patient's own."""
+        arrays = {f"{prefix}.{name}": getattr(self, name) for name in _ARRAYS}
+        return arrays | to_quantiles(self.distances, f"{prefix}.distances")
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], prefix: str) -> FeatureSpace | None:
         """The inverse of :meth:`to_arrays`; ``None`` for a signature that has no such space."""
         found = {name: arrays.get(f"{prefix}.{name}") for name in _ARRAYS}
+        found["distances"] = from_quantiles(arrays, f"{prefix}.distances")
         if any(array is None for array in found.values()):
             return None
         k = len(found["columns"])

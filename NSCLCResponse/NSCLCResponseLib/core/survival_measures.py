@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _FEWEST_EVENTS = 5
 MONTHS = (6.0, 12.0, 24.0)
+_TICKS = (1, 2, 3, 6, 12, 24, 60)  # months between two counts of patients at risk
+_MOST_TICKS = 7
 
 
 def survival_measures(
@@ -47,10 +49,19 @@ def survival_measures(
             if rows.any()
         ],
     }
+    ticks = risk_ticks(float(time.max()))
+    for group, rows in zip(found["groups"], [r for r in (positive, ~positive) if r.any()], strict=True):
+        group["at_risk"] = {"months": ticks, "patients": [int((time[rows] >= t).sum()) for t in ticks]}
     if positive.any() and not positive.all():
         found["log_rank_p"] = log_rank(time, event, positive)
         found["hazard_ratio"] = hazard_ratio(time, event, positive)
     return found
+
+
+def risk_ticks(longest: float) -> list[float]:
+    """Months at which patients at risk are counted, from 0 on, at most seven of them."""
+    step = next((s for s in _TICKS if longest / s < _MOST_TICKS), longest / (_MOST_TICKS - 1))
+    return [float(step * index) for index in range(int(longest / step) + 1)]
 
 
 def kaplan_meier(time: np.ndarray, event: np.ndarray) -> dict[str, Any]:

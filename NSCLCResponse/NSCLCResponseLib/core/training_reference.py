@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .conformal import LABELS
+from .conformal import LABELS, to_quantiles
 from .feature_space import FEWEST_PATIENTS, fit_space, used_columns
 from .fusion import FusionRule, cross_fitted, fit_platt
 from .image_facts import FACTS, PHASES, contrast_phase
@@ -42,7 +42,7 @@ def reference_arrays(trained: Trained) -> dict[str, np.ndarray]:
 def conformal_arrays(
     index: int, rule: FusionRule, table: Mapping[str, np.ndarray], outcome: np.ndarray, folds: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Scores of one rule, by true outcome: 1 − the probability that the rule gave to what was true.
+    """Quantiles of the scores of one rule, by true outcome: 1 − the probability that the rule gave to what was true.
 
     Each patient's probability comes from parts, weights and calibration that were fitted without the patient's fold
     (cross-conformal prediction, Vovk 2015).
@@ -61,7 +61,10 @@ def conformal_arrays(
         slope, offset = fit_platt(fused[~test], y[~test])
         probability[test] = 1 / (1 + np.exp(-np.clip(slope * fused[test] + offset, -500, 500)))
     scores = np.where(y == 1, 1 - probability, probability)
-    return {f"conformal.{index}.{name}": np.sort(scores[y == label]) for label, name in LABELS.items()}
+    arrays: dict[str, np.ndarray] = {}
+    for label, name in LABELS.items():
+        arrays |= to_quantiles(scores[y == label], f"conformal.{index}.{name}")
+    return arrays
 
 
 def _network_space(network: Any, data: Any, has_patch: np.ndarray) -> dict[str, np.ndarray]:
