@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import SimpleITK as sitk
 
 from NSCLCResponseLib.core.batch_cases import read_cases
 from NSCLCResponseSegmentLib.core.errors import CohortError
-from support.cli import nsclc_response
+from support.cli import command, nsclc_response
 
 
 def rows_of(out: Path) -> dict[str, dict[str, str]]:
@@ -25,50 +24,22 @@ def rows_of(out: Path) -> dict[str, dict[str, str]]:
         return {row["patient"]: row for row in csv.DictReader(stream)}
 
 
-@pytest.fixture(scope="module")
-def a_table(some_simulated_patients: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three patients, the last with an empty mask."""
-    folder = tmp_path_factory.mktemp("batch")
+@pytest.fixture
+def a_table(some_simulated_patients: Path, tmp_path: Path) -> Path:
+    """Three patients, the second with an empty mask."""
     patients = some_simulated_patients / "patients"
     mask = sitk.ReadImage(str(patients / "sim-0001" / "mask.nii.gz"))
-    sitk.WriteImage(mask * 0, str(folder / "empty.nii.gz"))
+    sitk.WriteImage(mask * 0, str(tmp_path / "empty.nii.gz"))
     lines = ["patient,ct,mask,age"]
     lines += [f"{n},{patients / n / 'ct.nii.gz'},{patients / n / 'mask.nii.gz'},60" for n in ("sim-0001", "sim-0002")]
-    lines.append(f"without tumour,{patients / 'sim-0001' / 'ct.nii.gz'},empty.nii.gz,60")
-    (folder / "cases.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder / "cases.csv"
+    lines.insert(2, f"without tumour,{patients / 'sim-0001' / 'ct.nii.gz'},empty.nii.gz,60")
+    (tmp_path / "cases.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path / "cases.csv"
 
 
-def test_a_batch_goes_on_after_a_failure_and_a_rerun_does_only_what_is_missing(a_table: Path, tmp_path: Path):
-    out = tmp_path / "out"
-    first = nsclc_response("batch", "--cases", a_table, "--out", out)
-    assert first.code == 1, first.err
-    rows = rows_of(out)
-    assert {name: row["status"] for name, row in rows.items()} == {
-        "sim-0001": "done",
-        "sim-0002": "done",
-        "without tumour": "failed",
-    }
-    assert "empty" in rows["without tumour"]["reason"]
-    single = json.loads((out / "sim-0001" / "result.json").read_text(encoding="utf-8"))
-    assert float(rows["sim-0001"]["probability"]) == pytest.approx(single["prediction"]["probability"], abs=1e-4)
-    html = (out / "summary.html").read_text(encoding="utf-8")
-    assert html.count("data:image/jpeg") == 2
-    assert "Failed: " in html
-
-    stamps = {name: (out / name / "result.json").stat().st_mtime_ns for name in ("sim-0001", "sim-0002")}
-    shutil.rmtree(out / "sim-0002")
-    second = nsclc_response("batch", "--cases", a_table, "--out", out)
-    assert "1 were there" in second.out
-    assert (out / "sim-0001" / "result.json").stat().st_mtime_ns == stamps["sim-0001"]
-    assert (out / "sim-0002" / "result.json").exists()
-
-
-def test_ctrl_c_keeps_what_is_finished(some_simulated_patients: Path, tmp_path: Path):
-    out = tmp_path / "out"
-    line = ["-m", "NSCLCResponseLib", "batch", "--workers", "1", "--out", str(out)]
-    line += ["--cases", str(some_simulated_patients / "patients")]
-    process = subprocess.Popen([sys.executable, *line], stderr=subprocess.PIPE, text=True)
+def _interrupt_after_the_first(arguments: list[object], out: Path) -> None:
+    """Ctrl-C keeps what is finished, ends all processes, and leaves nothing half done."""
+    process = subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True)
     seen = ""
     while "sim-0001: done" not in seen and process.poll() is None:
         seen = process.stderr.readline()
@@ -76,11 +47,36 @@ def test_ctrl_c_keeps_what_is_finished(some_simulated_patients: Path, tmp_path: 
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 130
     process.stderr.close()
-    gone, alive = psutil.wait_procs(children, timeout=2)
+    gone, alive = psutil.wait_procs(children, timeout=5)
     assert gone
     assert not alive
     assert (out / "sim-0001" / "result.json").exists()
-    assert not [p for p in out.iterdir() if ".partial-" in p.name]
+    assert not (out / "sim-0002").exists()
+    assert not [path for path in out.iterdir() if ".partial-" in path.name]
+
+
+def test_a_rerun_does_what_is_missing_and_a_failure_is_a_row(a_table: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    arguments = ["batch", "--cases", a_table, "--out", out, "--workers", 1, "--contours", 1]
+    _interrupt_after_the_first(arguments, out)
+    stamp = (out / "sim-0001" / "result.json").stat().st_mtime_ns
+
+    second = nsclc_response(*arguments)
+    assert second.code == 1, second.err
+    assert "1 were there" in second.out
+    assert (out / "sim-0001" / "result.json").stat().st_mtime_ns == stamp
+    rows = rows_of(out)
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "sim-0001": "done",
+        "without tumour": "failed",
+        "sim-0002": "done",
+    }
+    assert "empty" in rows["without tumour"]["reason"]
+    single = json.loads((out / "sim-0002" / "result.json").read_text(encoding="utf-8"))
+    assert float(rows["sim-0002"]["probability"]) == pytest.approx(single["prediction"]["probability"], abs=1e-4)
+    html = (out / "summary.html").read_text(encoding="utf-8")
+    assert html.count("data:image/jpeg") == 2
+    assert "Failed: " in html
 
 
 def test_a_cluster_loses_nothing_when_a_worker_is_killed(some_simulated_patients: Path, tmp_path: Path):
@@ -90,7 +86,14 @@ def test_a_cluster_loses_nothing_when_a_worker_is_killed(some_simulated_patients
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as cluster:
         line = ["-m", "NSCLCResponseLib", "batch", "--scheduler", cluster.scheduler_address]
-        line += ["--cases", str(some_simulated_patients / "patients"), "--out", str(tmp_path / "out")]
+        line += [
+            "--cases",
+            str(some_simulated_patients / "patients"),
+            "--out",
+            str(tmp_path / "out"),
+            "--contours",
+            "1",
+        ]
         process = subprocess.Popen([sys.executable, *line], stderr=subprocess.DEVNULL)
         victim = None
         end = time.monotonic() + 60

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from NSCLCResponseSegmentLib.core.errors import CohortError
 
-from .arguments import absolute
+from .arguments import absolute, add_contours
 from .console import ConsoleProgress
 
 
@@ -25,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--out", required=True, type=absolute, metavar="DIR", help="folder for all results")
     parser.add_argument("--signature", type=absolute, metavar="DIR", help="signature folder (default: the shipped one)")
+    add_contours(parser)
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="processes side by side")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler of a cluster, like tcp://host:8786")
     parser.set_defaults(run=run)
@@ -43,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     images = signature.description["inputs"]["ct"] != "unused"
     cases = read_cases(Path(args.cases), [v.name for v in signature.clinical_variables], images=images)
+    if args.contours is not None:
+        cases = [replace(case, arguments={**case.arguments, "redraws": args.contours}) for case in cases]
     out.mkdir(parents=True, exist_ok=True)
     runner = batch.DaskRunner(args.scheduler) if args.scheduler else batch.LocalRunner(args.workers)
     console = ConsoleProgress()
