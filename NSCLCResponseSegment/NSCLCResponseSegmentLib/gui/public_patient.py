@@ -5,7 +5,7 @@ licence CC BY-NC 3.0: not for commercial use.
 """
 
 import hashlib
-import urllib.error
+import http.client
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def _download(folder: Path) -> None:
             fetch(ADDRESS, archive, show)
             unpack(archive, unpacked)
             unpacked.rename(folder)
-    except (urllib.error.URLError, TimeoutError, zipfile.BadZipFile) as error:
+    except (OSError, http.client.HTTPException, zipfile.BadZipFile) as error:  # urllib's errors are OSError
         raise ImageError(
             f"{NAME} could not be downloaded: {error}.",
             "Check the network and try again, or download it in a web browser from www.cancerimagingarchive.net.",
@@ -95,8 +95,9 @@ def _download(folder: Path) -> None:
 def fetch(address: str, target: Path, show: Callable[[int], None]) -> None:
     """Download ``address`` into the file ``target``; ``show`` gets the number of bytes so far and may raise."""
     received = 0
-    request = urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS)  # noqa: S310 the address is our own
-    with request as response, target.open("wb") as out:
+    request = urllib.request.Request(address, headers={"User-Agent": "NSCLC Response"})  # noqa: S310 our own address
+    answer = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
+    with answer as response, target.open("wb") as out:
         while block := response.read(_BLOCK):
             out.write(block)
             received += len(block)
