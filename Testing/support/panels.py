@@ -145,7 +145,7 @@ class Desktop:
             self.slicer.app.processEvents()
             time.sleep(0.01)
 
-    def wait_until(self, done: Callable[[], bool], seconds: float = 240) -> float:
+    def wait_until(self, done: Callable[[], bool], seconds: float = 600) -> float:
         """Let the event loop run until ``done``; returns the longest time in seconds that one round took."""
         end, longest = time.monotonic() + seconds, 0.0
         while not done():
