@@ -51,19 +51,32 @@ def read_table(path: Path) -> pd.DataFrame:
         raise CohortError(f"There is no cohort table {path}.", "Give a CSV or XLSX file.")
     try:
         if path.suffix.lower() == ".xlsx":
-            table = pd.read_excel(path, dtype=str)
+            table = _sheet(path)
         else:
             with path.open(encoding="utf-8-sig") as stream:
                 header = stream.readline()
             separator = max(",;\t", key=header.count)
             table = pd.read_csv(path, dtype=str, sep=separator, encoding="utf-8-sig")
-    except ImportError as error:
-        remedy = "Save the table as CSV, or install openpyxl."
-        raise CohortError(f"Reading {path.name} needs openpyxl.", remedy) from error
     except (ValueError, OSError) as error:
         remedy = "Save it as CSV (UTF-8, one header line)."
         raise CohortError(f"{path} cannot be read as a table: {error}.", remedy) from error
     return table
+
+
+def _sheet(path: Path) -> pd.DataFrame:
+    """The first sheet of an XLSX file; its first row holds the columns' names.
+
+    :raises ValueError: it is no XLSX file, or empty.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from .xlsx import read_rows
+
+    rows = read_rows(path)
+    if not rows:
+        raise ValueError("its first sheet is empty")
+    return pd.DataFrame(rows[1:], columns=rows[0], dtype=str).replace("", np.nan)
 
 
 def read_cohort(table_path: Path, roles: Roles, problems: list[CohortError] | None = None) -> Cohort:

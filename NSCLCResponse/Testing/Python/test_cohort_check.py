@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from NSCLCResponseLib.core.cohort import read_cohort
+from NSCLCResponseLib.core.cohort import read_cohort, read_table
 from NSCLCResponseLib.core.cohort_check import Finding, check_files, refuse
 from NSCLCResponseLib.core.roles import read_roles
 from NSCLCResponseLib.core.training_data import aggregate_lesions
@@ -51,6 +52,46 @@ def texts(found: list[Finding], severity: str) -> str:
 
 def test_a_good_table_has_no_findings(tmp_path: Path):
     assert check(tmp_path, values()) == []
+
+
+_XML = '<?xml version="1.0"?><{0} xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"{1}>{2}</{0}>'
+_LINKS = ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+_CELLS = """<sheetData>
+<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="inlineStr"><is><t>response</t></is></c>
+<c r="C1" t="str"><v>age</v></c>
+<c r="D1" t="s"><v>2</v></c></row>
+<row r="2"><c r="A2" t="s"><v>1</v></c><c r="B2" t="b"><v>1</v></c><c r="C2"><v>64.099999999999994</v></c>
+<c r="D2" s="1"><v>45443</v></c></row>
+<row r="4"><c r="A4" t="s"><v>3</v></c><c r="B4"><v>0</v></c>
+<c r="C4" t="e"><v>#N/A</v></c><c r="D4" s="0"><v>7</v></c></row>
+</sheetData>"""
+
+
+def test_a_sheet_of_excel_is_read_as_its_reader_sees_it(tmp_path: Path):
+    """Shared, inline and computed text, a truth value, the shortest number, a day, an error, an empty row."""
+    strings = (
+        "<si><t>patient</t></si><si><t>007</t></si><si><r><t>first </t></r><r><t>dose</t></r></si><si><t>8</t></si>"
+    )
+    parts = {
+        "xl/workbook.xml": _XML.format("workbook", _LINKS, '<sheets><sheet name="a" r:id="rId3"/></sheets>'),
+        "xl/_rels/workbook.xml.rels": '<Relationships><Relationship Id="rId3" Target="worksheets/one.xml"/></Relationships>',
+        "xl/worksheets/one.xml": _XML.format("worksheet", "", _CELLS),
+        "xl/sharedStrings.xml": _XML.format("sst", "", strings),
+        "xl/styles.xml": _XML.format("styleSheet", "", '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'),
+    }
+    with zipfile.ZipFile(tmp_path / "table.xlsx", "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    table = read_table(tmp_path / "table.xlsx")
+    assert list(table.columns) == ["patient", "response", "age", "first dose"]
+    assert table.iloc[0].tolist() == ["007", "true", "64.1", "2024-05-31"]
+    assert table.fillna("").iloc[1].tolist() == ["8", "0", "", "7"]
+    (tmp_path / "roles.yaml").write_text("patient: patient\nendpoint: {response: response}\nclinical: [age]\n")
+    cohort = read_cohort(tmp_path / "table.xlsx", read_roles(tmp_path / "roles.yaml"))
+    assert [(p.name, p.outcome, p.clinical) for p in cohort.patients] == [("007", 1, {"age": 64.1}), ("8", 0, {})]
+    (tmp_path / "not.xlsx").write_bytes(b"patient,response")
+    with pytest.raises(CohortError, match="no intact XLSX"):
+        read_table(tmp_path / "not.xlsx")
 
 
 def test_all_problems_come_at_once(tmp_path: Path):
