@@ -13,7 +13,9 @@ from NSCLCResponseLib.tasks import segment
 from NSCLCResponseLib.worker import TaskContext
 from NSCLCResponseSegmentLib.core.atomic import new_token
 from NSCLCResponseSegmentLib.core.errors import MaskError, OutputError, SegmentationError
+from NSCLCResponseSegmentLib.core.masks import read_mask
 from NSCLCResponseSegmentLib.core.progress import Progress
+from NSCLCResponseSegmentLib.core.reading import read_ct
 from support.dicom_maker import Examination, tumour_contours, tumour_mask
 
 
@@ -80,10 +82,12 @@ def test_lesions_are_chosen_named_and_recorded(tmp_path: Path, files: dict[str, 
     assert [kept["name"] for kept in result["choice"]["kept"]] == ["Node", "Primary"]
     back = run(files, tmp_path / "node.nii.gz", mask=result["out"], roi="Node")
     assert voxels(back["out"]).sum() == 16
+    assert read_mask(Path(result["out"]), read_ct(files["ct"]), "Node").lesion_choice == result["choice"]
     result = run(files, tmp_path / "primary.nii.gz", mask=mask, lesions="1=Primary")
     assert np.array_equal(voxels(result["out"]), tumour_mask())
     assert result["choice"]["dropped"] == [{"lesion": 2, "volume_ml": pytest.approx(0.031, abs=0.001)}]
-    assert "Dropped: lesion 2" in result["summary"]
+    assert "Lesions kept: Primary (1; " in result["summary"]
+    assert "dropped: 2 (0.03 mL)" in result["summary"]
     with pytest.raises(MaskError, match="no lesion 7"):
         run(files, tmp_path / "none.nii.gz", mask=mask, lesions="7")
     assert not (tmp_path / "none.nii.gz").exists()

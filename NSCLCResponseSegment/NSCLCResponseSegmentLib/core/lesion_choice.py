@@ -103,10 +103,14 @@ def _require_known(choice: LesionChoice, count: int) -> None:
 
 
 def choice_words(record: Mapping[str, Any]) -> str:
-    """A choice's record in words: ``kept: Primary (1; 33.1 mL), Node (2, 3; 4.0 mL); dropped: 4 (0.3 mL)``."""
-    kept = [f"{g['name']} ({', '.join(map(str, g['lesions']))}; {g['volume_ml']:.1f} mL)" for g in record["kept"]]
-    dropped = [f"{d['lesion']} ({d['volume_ml']:.1f} mL)" for d in record["dropped"]]
+    """A choice's record in words: ``kept: Primary (1; 33.1 mL), Node (2, 3; 4.0 mL); dropped: 4 (0.32 mL)``."""
+    kept = [f"{g['name']} ({', '.join(map(str, g['lesions']))}; {_ml(g['volume_ml'])})" for g in record["kept"]]
+    dropped = [f"{d['lesion']} ({_ml(d['volume_ml'])})" for d in record["dropped"]]
     return "kept: " + ", ".join(kept) + ("; dropped: " + ", ".join(dropped) if dropped else "")
+
+
+def _ml(volume: float) -> str:
+    return f"{volume:.1f} mL" if volume >= 1 else f"{volume:.2f} mL"
 
 
 def choose_lesions(mask: sitk.Image, choice: LesionChoice) -> tuple[sitk.Image, list[str]]:
