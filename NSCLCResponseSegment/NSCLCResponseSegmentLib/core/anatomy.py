@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import SimpleITK as sitk
 
 from .anatomy_field import LungField, lung_field
@@ -18,6 +19,9 @@ from .errors import ImageError
 from .progress import SILENT, Progress
 
 _CHEST_LUNG_ML = 700.0  # both lungs of a small adult hold over 1.5 L; half of one is still a chest
+_CUT_SHARE = 0.5  # of each side of the image that body fills where the field of view is cut to an organ
+_CONTRAST_HU = 180.0
+_CHAMBER_MM, _CHAMBERS_ML = 9.0, 40.0  # deeper in contrast medium than vessels are wide or bones thick, and how much
 _CHEST_LUNG_SHARE = 0.06  # of the body; an abdomen with the lung bases in view stays below, a chest is at 0.15 to 0.4
 
 
@@ -35,6 +39,7 @@ class Anatomy:
     coarse_airways: sitk.Image
     is_chest: bool
     reason: str  # why it is not a chest; empty when it is
+    shows_heart: bool = False  # cut to the heart, which contrast medium fills
 
     @property
     def lung_share(self) -> float:
@@ -79,18 +84,20 @@ def segment_anatomy(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
     progress.report(0.4, "Finding body and lungs")
     airways = airway_mask(coarse, body)
     lungs = lung_mask(coarse, body, airways)
-    reason = _why_not_a_chest(body, lungs)
+    shows_heart = _shows_heart(coarse, body)
+    reason = "it is cut to the heart, which contrast medium fills" if shows_heart else _why_not_a_chest(body, lungs)
     progress.report(1.0, "Body and lungs found")
-    return Anatomy(ct, coarse, body, lungs, airways, not reason, reason)
+    return Anatomy(ct, coarse, body, lungs, airways, not reason, reason, shows_heart)
 
 
 def require_chest(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
     """The anatomy of a CT that shows lung.
 
-    A CT cut to a small field of view (a cardiac CT, a crop around a tumour) passes when the lung in view is
-    substantial: what matters is whether a lung tumour can be judged, not whether the thorax is complete.
+    A CT cut to a small field of view (a crop around a tumour) passes when the lung in view is substantial: what matters
+    is whether a lung tumour can be judged, not whether the thorax is complete.
 
-    :raises ImageError: there is no lung to speak of, as on a CT of the abdomen or the head.
+    :raises ImageError: there is no lung to speak of, as on a CT of the abdomen or the head; or it is a CT angiography
+        of the heart.
     """
     anatomy = segment_anatomy(ct, progress)
     if not anatomy.is_chest:
@@ -109,6 +116,18 @@ def _why_not_a_chest(body: sitk.Image, lungs: sitk.Image) -> str:
     if lung_ml < 1.0:
         return "no lung was found in it"
     return f"only {lung_ml:.0f} mL of lung are in view, {share:.0%} of the body"
+
+
+def _shows_heart(coarse: sitk.Image, body: sitk.Image) -> bool:
+    """Whether all four sides cut the body and its middle holds chambers full of contrast medium: a CT of the heart."""
+    from scipy import ndimage
+
+    inside = sitk.GetArrayViewFromImage(body) > 0
+    if min(side.mean() for side in (inside[:, 0], inside[:, -1], inside[:, :, 0], inside[:, :, -1])) < _CUT_SHARE:
+        return False
+    bright = (sitk.GetArrayViewFromImage(coarse) > _CONTRAST_HU) & inside
+    depth = ndimage.distance_transform_edt(np.pad(bright, 1), sampling=coarse.GetSpacing()[::-1])
+    return bool((depth > _CHAMBER_MM).sum() * _voxel_ml(coarse) > _CHAMBERS_ML)
 
 
 def _voxel_ml(image: sitk.Image) -> float:

@@ -15,6 +15,7 @@ The smoothing is the asymmetric least squares of Eilers & Boelens (2005), in two
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,12 +50,20 @@ class LungField:
 
     def side_of(self, point_lps: tuple[float, float, float]) -> int | None:
         """The lung in whose field a point lies, or lies closest to; ``None`` when no lung is in view."""
+        depths = self._depths_at(point_lps)
+        return min(depths, key=depths.get) if depths else None
+
+    def depth_at(self, point_lps: tuple[float, float, float]) -> float:
+        """Depth of a point beyond the nearer lung's field, mm; 0 when no lung is in view."""
+        return min(self._depths_at(point_lps).values(), default=0.0)
+
+    def _depths_at(self, point_lps: tuple[float, float, float]) -> dict[int, float]:
         depths = {}
         for side, image in self.depth.items():
             index = image.TransformPhysicalPointToIndex(point_lps)
             index = [min(max(i, 0), n - 1) for i, n in zip(index, image.GetSize(), strict=True)]
             depths[side] = image[index]
-        return min(depths, key=depths.get) if depths else None
+        return depths
 
     def depth_on(self, side: int, grid: sitk.Image) -> np.ndarray:
         """Depth beyond one lung's field on another grid, (z, y, x), mm; the edge's value outside."""
@@ -85,14 +94,15 @@ def lung_field(ct: sitk.Image, body: sitk.Image, lungs: sitk.Image) -> LungField
     out = np.broadcast_to(out, hu.shape)
     sides = _split(air, out)
     wall = _beyond_hull(_majority(lungs, factors, 0.2) & ndimage.binary_dilation(air), spacing)
-    depth = {}
-    for side, sign in ((LEFT, 1), (RIGHT, -1)):
-        lung = sides == side
-        if lung.sum() * spacing.prod() < _LUNG_LEAST_ML * 1000:
-            continue
-        values = np.maximum(wall, _beyond_mediastinum(lung, sign * out))
-        values = np.maximum(values, _beyond_diaphragm(lung, sign * out, spacing[0]))
-        depth[side] = _image(values.astype(np.float32), reference)
+
+    def beyond(side: int) -> sitk.Image:
+        lung, outward = sides == side, out if side == LEFT else -out
+        values = np.maximum(wall, _beyond_mediastinum(lung, outward))
+        return _image(np.maximum(values, _beyond_diaphragm(lung, outward, spacing[0])).astype(np.float32), reference)
+
+    seen = [side for side in (LEFT, RIGHT) if (sides == side).sum() * spacing.prod() >= _LUNG_LEAST_ML * 1000]
+    with ThreadPoolExecutor(2) as pool:
+        depth = dict(zip(seen, pool.map(beyond, seen), strict=True))
     origin, step = reference.GetOrigin()[0], reference.GetSpacing()[0]
     return LungField(depth, origin + spine * step, reference)
 

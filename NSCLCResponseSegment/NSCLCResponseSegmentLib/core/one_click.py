@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +23,7 @@ Point = tuple[float, float, float]
 
 MOST_CANDIDATES = 3
 _DOUBTFUL = 0.5
+_DEEP_MM = 30.0
 _LEAST_LUNG_SHARE = 0.04  # of the body in view: an abdomen with the lung bases has 0.02, a crop around a tumour 0.1
 
 
@@ -30,13 +31,22 @@ _LEAST_LUNG_SHARE = 0.04  # of the body in view: an abdomen with the lung bases 
 class ClickCandidate:
     """One size that the tumour may have.
 
-    :param mask: unsigned 8-bit (0 or 1) on the CT's grid.
     :param confidence: the Dice with an expert's outline that is to be expected, 0 to 1.
+    :param draw: makes the mask; called once, when it is asked for.
     """
 
-    mask: sitk.Image
-    volume_ml: float
     confidence: float
+    draw: Callable[[], sitk.Image]
+
+    @cached_property
+    def mask(self) -> sitk.Image:
+        """Unsigned 8-bit (0 or 1) on the CT's grid."""
+        return self.draw()
+
+    @cached_property
+    def volume_ml(self) -> float:
+        """Of the mask's voxels."""
+        return volume_ml(self.mask)
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ def outline_click(
     notes = _chest_notes(anatomy)
     if previous is None:
         require_tissue(anatomy, include[0])
+        notes += _place_notes(anatomy, include[0])
         first = _outlined(anatomy, include.pop(0), n_candidates, progress.part(0.4, 0.9))
         chosen = min(max(chosen, 0), len(first) - 1)
         mask = first[chosen].mask
@@ -110,7 +121,18 @@ def outline_click(
     if corrected is mask and first:
         return ClickOutline(tuple(first), chosen, tuple(notes))
     confidence = first[chosen].confidence if first else 1.0
-    return ClickOutline((ClickCandidate(corrected, volume_ml(corrected), confidence),), 0, tuple(notes))
+    return ClickOutline((ClickCandidate(confidence, lambda: corrected),), 0, tuple(notes))
+
+
+def _place_notes(anatomy: Anatomy, point: Point) -> list[str]:
+    """A sentence when a click lies where hardly any lung tumour does."""
+    depth = anatomy.field.depth_at(lps(point))
+    if depth < _DEEP_MM:
+        return []
+    return [
+        f"The point clicked on lies {depth:.0f} mm outside of where lung is expected, as in the heart, the mediastinum,"
+        " the chest wall or the abdomen: check that the outline is a lung tumour."
+    ]
 
 
 def _chest_notes(anatomy: Anatomy) -> list[str]:
@@ -120,7 +142,7 @@ def _chest_notes(anatomy: Anatomy) -> list[str]:
     """
     if anatomy.is_chest:
         return []
-    if anatomy.lung_share < _LEAST_LUNG_SHARE:
+    if anatomy.shows_heart or anatomy.lung_share < _LEAST_LUNG_SHARE:
         raise ImageError(
             f"This CT does not show a chest: {anatomy.reason}.", "Give the CT of the thorax, in Hounsfield units."
         )
@@ -132,7 +154,7 @@ def volume_ml(mask: sitk.Image) -> float:
     return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) * np.prod(mask.GetSpacing()) / 1000.0)
 
 
-_last_anatomy: tuple[bytes, Anatomy] | None = None
+_last_anatomy: Anatomy | None = None
 
 
 def anatomy_of(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
@@ -141,16 +163,16 @@ def anatomy_of(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
     It is the voxels that are compared, not the object: a worker that reads the file again finds it too.
     """
     global _last_anatomy  # noqa: PLW0603 (a cache of one, for the process)
-    key = _fingerprint(ct)
-    if _last_anatomy is None or _last_anatomy[0] != key:
-        _last_anatomy = (key, segment_anatomy(ct, progress))
-    return _last_anatomy[1]
+    if _last_anatomy is None or not _same_image(_last_anatomy.ct, ct):
+        _last_anatomy = segment_anatomy(ct, progress)
+    return _last_anatomy
 
 
-def _fingerprint(ct: sitk.Image) -> bytes:
-    digest = hashlib.blake2b(np.ascontiguousarray(sitk.GetArrayViewFromImage(ct)), digest_size=16)
-    digest.update(repr((ct.GetSize(), ct.GetSpacing(), ct.GetOrigin(), ct.GetDirection(), ct.GetPixelID())).encode())
-    return digest.digest()
+def _same_image(one: sitk.Image, other: sitk.Image) -> bool:
+    if one is other:
+        return True
+    facts = [(i.GetSize(), i.GetSpacing(), i.GetOrigin(), i.GetDirection(), i.GetPixelID()) for i in (one, other)]
+    return facts[0] == facts[1] and np.array_equal(*(sitk.GetArrayViewFromImage(i) for i in (one, other)))
 
 
 _last_order: tuple[int, PointLps, list[Candidate]] | None = None
@@ -167,8 +189,8 @@ def _ordered(anatomy: Anatomy, point: PointLps, progress: Progress = SILENT) -> 
 def _outlined(anatomy: Anatomy, point: Point, count: int, progress: Progress) -> list[ClickCandidate]:
     found = []
     for candidate in offer(_ordered(anatomy, lps(point), progress.part(0.0, 0.8)), min(count, MOST_CANDIDATES)):
-        mask = finish(anatomy.ct, candidate.sweep.around, candidate.shape)
-        found.append(ClickCandidate(mask, volume_ml(mask), candidate.expected))
+        draw = partial(finish, anatomy.ct, candidate.sweep.around, candidate.shape)
+        found.append(ClickCandidate(candidate.expected, draw))
     progress.report(1.0, "Outlined")
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +48,7 @@ _SOLID_PART_MM = 14.0  # a larger solid part is the tumour; ground glass around 
 _HALO_REACH_MM, _HALO_STEP_MM = 60.0, 2.0
 _HARD_BEYOND_MM = 22.0
 _SEED_SHARE = 0.7
+_COARSE_ITERATIONS, _PERHAPS, _SPARE_VOXELS = 100, 0.1, 2
 _NOT_IN_LARGER = 0.02  # the regions of smaller pushes lie within those of larger ones
 
 
@@ -88,20 +91,41 @@ def grow(
         lumps = [lump(coarse, click, aside) for click in coarse.clicks]
         if all(_differ(lumps, other) for other, _ in readings):
             readings.append((lumps, aside))
-    sweeps = []
-    for number, (lumps, aside) in enumerate(readings):
-        part = progress.part(number / len(readings), (number + 1) / len(readings))
-        largest = max(radius for _, radius in lumps)
-        if largest >= _FINE_BELOW_MM:
-            sweeps.append(_sweep(coarse, lumps, growth, part))
-            continue
-        fine = look_around(anatomy, include, exclude, 4.0 * largest + 20.0, max(1.5, largest / 5.0))
-        sweeps.append(_sweep(fine, [lump(fine, click, aside) for click in fine.clicks], growth, part))
+
+    def sweep(reading: tuple[list[tuple[Voxel, float]], float]) -> Sweep:
+        lumps, aside = reading
+        around = _fitting(anatomy, include, exclude, coarse, lumps)
+        return _sweep(
+            around,
+            [lump(around, click, aside) for click in around.clicks],
+            growth,
+            progress if reading is readings[0] else SILENT,
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        sweeps = list(pool.map(sweep, readings))
     soft_hu = _lung_hu(anatomy) + _GROUND_GLASS_HU
     if soft_hu < SOFT_HU and _has_halo(sweeps[0], soft_hu):
         around = look_around(anatomy, include, exclude, _HALO_REACH_MM, _HALO_STEP_MM, soft_hu)
         sweeps.append(_sweep(around, [lump(around, click, ASIDE[0]) for click in around.clicks], growth, SILENT))
     return sweeps
+
+
+def _fitting(
+    anatomy: Anatomy,
+    include: list[PointLps],
+    exclude: list[PointLps],
+    coarse: Surroundings,
+    lumps: list[tuple[Voxel, float]],
+) -> Surroundings:
+    """As much of the surroundings as lumps of that size can fill, on a finer grid where they are small."""
+    largest = max(radius for _, radius in lumps)
+    reach = 4.0 * largest + 20.0
+    if largest < _FINE_BELOW_MM:
+        return look_around(anatomy, include, exclude, reach, max(1.5, largest / 5.0))
+    middles = np.array([middle for middle, _ in lumps] + list(coarse.clicks))
+    low = middles.min(axis=0) - int(reach / coarse.step)
+    return coarse.cropped(low, middles.max(axis=0) + int(reach / coarse.step) + 1)
 
 
 def _lung_hu(anatomy: Anatomy) -> float:
@@ -139,6 +163,7 @@ def _sweep(around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growt
     shapes = []
     u = (~outside & (cost <= 0)).astype(np.float32)
     pushes = sorted(growth.push, reverse=True)  # the large one first: others lie within it
+    outside |= ~_reachable(cost - pushes[0] * around.step / radius, weight, seeds, outside)
     for number, push in enumerate(pushes):
         progress.report(number / len(pushes), "Finding the tumour's surface")
         box = _box(~outside)
@@ -153,6 +178,28 @@ def _sweep(around: Surroundings, lumps: list[tuple[Voxel, float]], growth: Growt
         u = whole
         outside |= whole < _NOT_IN_LARGER
     return Sweep(around, tuple(lumps), tuple(pushes[::-1]), tuple(shapes[::-1]), weight)
+
+
+def _reachable(cost: np.ndarray, weight: np.ndarray, seeds: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Where the region can lie: near that of the same cut on a grid twice as coarse, which takes little time."""
+    from scipy import ndimage
+
+    shape = [n + n % 2 for n in cost.shape]
+    blocks = [n // 2 for n in shape]
+
+    def halved(array: np.ndarray, how: Callable[..., np.ndarray]) -> np.ndarray:
+        even = np.pad(array, [(0, n - m) for n, m in zip(shape, array.shape, strict=True)], mode="edge")
+        return how(even.reshape(blocks[0], 2, blocks[1], 2, blocks[2], 2), axis=(1, 3, 5))
+
+    # eight voxels in one, but a unit of surface is only four
+    coarse_cost, coarse_weight = 2.0 * halved(cost, np.mean), halved(weight, np.mean)
+    inside, never = halved(seeds, np.any), halved(outside & ~seeds, np.all)
+    start = ~never & (coarse_cost <= 0)
+    u = minimal_cut(coarse_cost, coarse_weight, inside, never, start, _COARSE_ITERATIONS)
+    near = ndimage.binary_dilation(u > _PERHAPS, iterations=_SPARE_VOXELS)
+    for axis in range(3):
+        near = near.repeat(2, axis=axis)
+    return near[tuple(slice(0, n) for n in cost.shape)]
 
 
 def grow_within(around: Surroundings, domain: np.ndarray, centre: Voxel, radius: float, growth: Growth) -> np.ndarray:

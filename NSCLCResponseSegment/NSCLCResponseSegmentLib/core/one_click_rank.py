@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -135,35 +135,70 @@ class Candidate:
 
 
 def order(sweeps: list[Sweep]) -> list[Candidate]:
-    """All candidates, the likeliest first; those that take ground glass for tumour come last."""
-    candidates, merits = [], []
-    for sweep in sweeps:
-        for number, expected in enumerate(expected_dice(describe(sweep))):
-            candidates.append(Candidate(sweep, number, float(expected)))
-            usual = _AWAY_FROM_USUAL * np.log(sweep.pushes[number] / _USUAL_PUSH) ** 2
-            merits.append(expected - usual - _with_ground_glass(sweep))
-    return [candidates[i] for i in np.argsort(-np.array(merits), kind="stable")]
+    """All candidates, the likeliest first.
+
+    Whether ground glass around a solid part is tumour cannot be told from the image, so that each of the two readings
+    is as likely: candidates of one are expected to be wrong by the other in half of the cases. The solid part comes
+    first, unless the click lies in the ground glass.
+    """
+    found = [
+        (Candidate(sweep, number, float(expected)), sweep.pushes[number])
+        for sweep in sweeps
+        for number, expected in enumerate(expected_dice(describe(sweep)))
+    ]
+    glass_first = all(_in_glass(sweep) for sweep in sweeps if not _with_ground_glass(sweep))
+    with_glass, solid = ([c for c, _ in found if _with_ground_glass(c.sweep) == is_so] for is_so in (True, False))
+    rivals = {True: _likeliest(solid), False: _likeliest(with_glass)}
+    merits = []
+    for candidate, push in found:
+        is_glass = _with_ground_glass(candidate.sweep)
+        usual = _AWAY_FROM_USUAL * np.log(push / _USUAL_PUSH) ** 2
+        merits.append(candidate.expected - usual - (is_glass != glass_first))
+    ordered = [found[i][0] for i in np.argsort(-np.array(merits), kind="stable")]
+    if not with_glass or glass_first:
+        return ordered
+    return [_hedged(c, rivals[_with_ground_glass(c.sweep)]) for c in ordered]
+
+
+def _likeliest(candidates: list[Candidate]) -> Candidate | None:
+    return max(candidates, key=lambda c: c.expected, default=None)
+
+
+def _hedged(candidate: Candidate, rival: Candidate | None) -> Candidate:
+    """The candidate with the Dice to be expected when it is as likely that the rival, which holds it, is the tumour."""
+    if rival is None:
+        return candidate
+    one, other = np.exp(candidate.log_volume), np.exp(rival.log_volume)
+    overlap = 2.0 * min(one, other) / (one + other)
+    return replace(candidate, expected=0.5 * candidate.expected * (1.0 + overlap))
+
+
+def _in_glass(sweep: Sweep) -> bool:
+    """Whether no click lies in solid tissue or a cavity in it."""
+    return not any(sweep.around.soft[click] for click in sweep.around.clicks)
 
 
 def offer(ordered: list[Candidate], count: int) -> list[Candidate]:
     """The likeliest candidates of clearly different size, at most ``count``.
 
     The second and third are the likeliest smaller and the likeliest larger one, so that a user finds the way to either
-    side; sizes that hardly differ are one choice. Where the tumour may be part of a larger ground glass, the last one
-    is that.
+    side; sizes that hardly differ are one choice. Where the tumour may or may not include ground glass, the last one is
+    the other reading.
     """
-    glass = [c for c in ordered if _with_ground_glass(c.sweep)][: count > 2]
-    count -= len(glass)
-    picked = ordered[:1]
+    is_glass = _with_ground_glass(ordered[0].sweep)
+    other_reading = [c for c in ordered if _with_ground_glass(c.sweep) != is_glass][: count > 2]
+    alike = [c for c in ordered if _with_ground_glass(c.sweep) == is_glass]
+    count -= len(other_reading)
+    picked = alike[:1]
     while len(picked) < count:
-        apart = [c for c in ordered if all(abs(c.log_volume - p.log_volume) > _SAME_SIZE for p in picked)]
+        apart = [c for c in alike if all(abs(c.log_volume - p.log_volume) > _SAME_SIZE for p in picked)]
         if len(picked) == 2:  # the third lies on the other side
             was_larger = picked[1].log_volume > picked[0].log_volume
             apart = [c for c in apart if (c.log_volume > picked[0].log_volume) != was_larger] or apart
         if not apart:
             break
         picked.append(apart[0])
-    return picked + glass
+    return picked + other_reading
 
 
 def _with_ground_glass(sweep: Sweep) -> bool:

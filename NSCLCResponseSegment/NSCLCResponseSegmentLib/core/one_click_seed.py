@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,24 @@ class Surroundings:
         z, y, x = np.ogrid[tuple(slice(0, n) for n in self.hu.shape)]
         squared = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2
         return squared <= (radius_mm / self.step) ** 2
+
+    def cropped(self, low: np.ndarray, high: np.ndarray) -> Surroundings:
+        """The same voxels from ``low`` up to before ``high`` (z, y, x), as far as there are any."""
+        first = [max(0, int(v)) for v in low]
+        last = [min(n, int(v)) for n, v in zip(self.hu.shape, high, strict=True)]
+        box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+        size = [b - a for a, b in zip(first, last, strict=True)]
+
+        def moved(voxels: tuple[Voxel, ...]) -> tuple[Voxel, ...]:
+            return tuple(tuple(v - a for v, a in zip(voxel, first, strict=True)) for voxel in voxels)
+
+        return replace(
+            self,
+            grid=sitk.RegionOfInterest(self.grid, size[::-1], first[::-1]),
+            **{name: getattr(self, name)[box] for name in ("hu", "soft", "bone", "depth")},
+            clicks=moved(self.clicks),
+            excluded=tuple(v for v in moved(self.excluded) if _is_within(v, tuple(size))),
+        )
 
 
 def look_around(
