@@ -74,7 +74,7 @@ def test_a_sheet_of_excel_is_read_as_its_reader_sees_it(tmp_path: Path):
     )
     parts = {
         "xl/workbook.xml": _XML.format("workbook", _LINKS, '<sheets><sheet name="a" r:id="rId3"/></sheets>'),
-        "xl/_rels/workbook.xml.rels": '<Relationships><Relationship Id="rId3" Target="worksheets/one.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": '<R><Relationship Id="rId3" Target="worksheets/one.xml"/></R>',
         "xl/worksheets/one.xml": _XML.format("worksheet", "", _CELLS),
         "xl/sharedStrings.xml": _XML.format("sst", "", strings),
         "xl/styles.xml": _XML.format("styleSheet", "", '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'),
