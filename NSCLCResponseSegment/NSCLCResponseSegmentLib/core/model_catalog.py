@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from .resources import resource
 
 FOLDER_VARIABLE = "NSCLC_RESPONSE_MODELS"
 CATALOG_VARIABLE = "NSCLC_RESPONSE_CATALOG"
+_LINE = 100  # letters, of a model's description
+_INDENT = {"initial_indent": "  ", "subsequent_indent": "    ", "break_on_hyphens": False}
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ class ModelEntry:
         data = self.data
         state = "shipped" if self.is_shipped else "downloaded" if self.is_here else "not downloaded"
         size = f", {data['size_mb']:g} MB" if "size_mb" in data else ""
-        lines = [f"{self.name}  ({state}{size})", f"  {data['title']}", f"  Licence: {data['licence']}"]
-        lines += [f"  {name}: {data[key]}" for key, name in _SHOWN.items() if data.get(key)]
-        return "\n".join(lines)
+        lines = [data["title"], f"Licence: {data['licence']}"]
+        lines += [f"{name}: {data[key]}" for key, name in _SHOWN.items() if data.get(key)]
+        wrapped = [textwrap.fill(line, _LINE, **_INDENT) for line in lines]
+        return "\n".join([f"{self.name}  ({state}{size})", *wrapped])
 
 
 _SHOWN = {
@@ -74,7 +78,7 @@ def models_folder() -> Path:
 
 
 def catalog_path() -> Path:
-    """The catalogue in use: the shipped one, unless ``NSCLC_RESPONSE_CATALOG`` names another (e.g. a hospital's own)."""
+    """The catalogue in use: the shipped one, or the one (a hospital's own) that ``NSCLC_RESPONSE_CATALOG`` names."""
     chosen = os.environ.get(CATALOG_VARIABLE)
     return Path(chosen).expanduser() if chosen else resource("Models", "catalog.json")
 
