@@ -63,6 +63,7 @@ class JobRunner:
         if self.running:
             return
         self._name, self._is_cancelled = name, False
+        self._tell("", False)  # what was said of the job before would be taken for this one's
         self._show(name, 0, "Starting")
         loop = asyncio.get_running_loop()
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 Row = dict[str, Any]
+_OPENING = "Wait until the CT is shown"
 
 
 @dataclass
@@ -39,8 +40,8 @@ class WorkspaceState:
     pet_use_ct: bool = True
     models: list[str] = field(default_factory=list)
     model: str = ""
-    outline_blocked: str = ""
-    model_blocked: str = ""
+    outline_blocked: str = _OPENING
+    model_blocked: str = _OPENING
     sizes: list[str] = field(default_factory=list)  # that the click gave, the likeliest first
     size: int = 0
     brush_mm: int = 10
