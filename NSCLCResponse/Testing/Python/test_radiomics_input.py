@@ -11,6 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from NSCLCResponseLib.core.radiomics import FeatureResult, extract_features, load_settings, shipped_settings
+from NSCLCResponseLib.core.radiomics.settings import RadiomicsSettings
 from NSCLCResponseSegmentLib.core.errors import MaskError, SettingsError
 
 SIZE = (20, 24, 28)  # z, y, x
@@ -55,6 +56,9 @@ def extract(image: sitk.Image, mask: sitk.Image, name: str = "ct") -> FeatureRes
         ("imageType:\n  Original: {}\n  LoG: {}\n", 3, "sigma"),
         ("imageType:\n  Wavelet:\n    wavelet: nonsense\n", 3, "nonsense"),
         ("featureClass:\n  glcm: [Contrst]\n", 2, "Contrst"),
+        ("setting:\n  binWidth: '25'\n", 2, "quotes"),
+        ("setting:\n  label: 1\n  binWidth: .nan\n", 3, "binWidth: nan is not a finite number"),
+        ("imageType:\n  LoG:\n    sigma: [1, 0]\n", 3, "sigma: "),
         ("setting: [1,\n binWidth: 2", 2, "YAML"),
         ("whatever: 1\n", 1, "whatever"),
     ],
@@ -136,6 +140,17 @@ def test_too_many_bins_are_refused_with_the_reason_and_many_are_warned_of(an_ima
     warned = extract(image_of(grey * 50), mask_of(*BLOCK), "ct-quick")
     assert not warned.failed
     assert any("bins" in warning for warning in warned.warnings)
+
+
+def test_settings_that_pass_the_schema_but_cannot_be_carried_out_give_a_reason(an_image: sitk.Image):
+    for text, feature, reason in (
+        ({"binCount": 5000}, "glcm_Contrast", "binCount asks for 5000"),
+        ({"interpolator": 3, "resampledPixelSpacing": [1, 1, 1]}, "firstorder_Mean", "SimpleITK"),
+    ):
+        classes = {"firstorder": ["Mean"], "glcm": ["Contrast"]}
+        settings = RadiomicsSettings(Path("own"), "", {"setting": text, "featureClass": classes})
+        result = extract_features(an_image, mask_of(*BLOCK), settings, processes=1)
+        assert reason in result.failed[f"ct_original_{feature}"]
 
 
 def test_a_mask_on_another_grid_is_placed_by_position_and_one_elsewhere_is_refused(an_image: sitk.Image):

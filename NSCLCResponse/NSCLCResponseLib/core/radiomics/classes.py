@@ -48,6 +48,8 @@ def discretise(
     inside = around.inside
     values = image[inside]
     ends = np.array([values.min(), values.max()], values.dtype)
+    if (setting.get("binCount") or 0) > TOO_MANY_BINS:
+        return f"binCount asks for {setting['binCount']} bins; more than {TOO_MANY_BINS} tell nothing"
     if setting.get("binCount") is None:
         width = setting.get("binWidth", 25)
         needed = float(ends[1]) / width - float(ends[0]) / width

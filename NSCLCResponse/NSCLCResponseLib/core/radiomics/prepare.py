@@ -79,7 +79,7 @@ def prepare(image: sitk.Image, mask: sitk.Image, plan: Plan) -> Prepared:
             if plan.outlier_sigmas:
                 grey_mask = without_outliers(image, grey_mask, plan.outlier_sigmas)
             box, _ = imageoperations.checkMask(image, grey_mask, **setting)
-    except ValueError as problem:
+    except (ValueError, RuntimeError) as problem:  # SimpleITK's are RuntimeErrors
         raise RegionUnusableError(_in_words(problem, setting)) from problem
     shape_mask = grey_mask if setting.get("resegmentShape") else mask
     return Prepared(image, grey_mask, shape_mask, box)
@@ -141,8 +141,10 @@ def _vanished(setting: dict[str, Any]) -> str:
     return f"the region holds no voxel of the working grid ({spacing} mm)"
 
 
-def _in_words(problem: ValueError, setting: dict[str, Any]) -> str:
+def _in_words(problem: Exception, setting: dict[str, Any]) -> str:
     text = str(problem)
+    if "ITK ERROR" in text:
+        return f"SimpleITK could not prepare it: {text.rsplit('): ', 1)[-1]}"
     if "1 segmented voxel" in text:
         return "the region is a single voxel"
     if "too few dimensions" in text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ class _Check:
                 if feature not in classes[name].getFeatureNames():
                     self._refuse(f"featureClass/{name}", f"the feature class {name} has no feature '{feature}'", name)
         self._against_schema()
+        self._numbers()
         self._meaning()
 
     def _known(self, section: str, content: dict[str, Any], known: Any) -> None:
@@ -171,8 +173,21 @@ class _Check:
             if unknown:
                 section = where.strip("/")
                 self._refuse(f"{section}/{unknown.group(1)}", f"unknown key '{unknown.group(1)}' in {section}", "")
-            key = where.rsplit("/", 1)[-1]
+            key = next((part for part in where.split("/")[::-1] if not part.isdigit()), "")  # not 0 but sigma
             self._refuse(where, f"{key}: {what}" if key else what, key)
+
+    def _numbers(self) -> None:
+        """Numbers in quotes, .nan and .inf: the schema takes them for numbers, and the extraction stumbles."""
+        for place, value in _leaves(self._parameters):
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                continue
+            key = next(part for part in place[::-1] if not part.isdigit())
+            if isinstance(value, str):
+                self._refuse("/".join(place), f"{key}: '{value}' is text, write the number without quotes", key)
+            if not math.isfinite(number):
+                self._refuse("/".join(place), f"{key}: {value} is not a finite number", key)
 
     def _meaning(self) -> None:
         """What the schema lets pass and PyRadiomics then stumbles over or silently leaves out."""
@@ -191,6 +206,15 @@ class _Check:
         for kind, module in (("LBP2D", "skimage"), ("LBP3D", "trimesh")):
             if kind in images and not _is_installed(module):
                 self._refuse(f"imageType/{kind}", f"{kind} needs the Python package {module}, which is missing", kind)
+
+
+def _leaves(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every single value of nested dictionaries and lists, with its place."""
+    if isinstance(node, (dict, list)):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _leaves(value, (*place, str(key)))
+    else:
+        yield place, node
 
 
 def _is_installed(module: str) -> bool:
