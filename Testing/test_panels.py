@@ -71,7 +71,10 @@ def test_choices_are_kept_in_the_scene_and_found_again(a_desktop, both, a_small_
 def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_small_case):
     segment, _ = both
     editor, (ct, segmentation) = segment.panel.ui.segmentEditor, a_small_case
-    assert editor.segmentationNode() is segmentation
+    segment.panel.parameters.segmentation = None
+    assert editor._segmentation is None
+    segment.panel.parameters.segmentation = segmentation
+    assert editor._segmentation is segmentation
     assert editor.sourceVolumeNode() is ct
     assert editor._shortcuts
     tag = editor._settings.GetSingletonTag()

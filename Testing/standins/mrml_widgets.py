@@ -138,7 +138,7 @@ class qMRMLPlotView(PythonQtStyle, QWidget):
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):
-    """Keeps what it is told, in the order that Slicer needs; paints nothing."""
+    """Keeps what it is told, in the order that Slicer needs; its combo box shows the first while it edits none."""
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
@@ -155,7 +155,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     setMRMLSegmentEditorNode = lambda self, node: setattr(self, "_settings", node)
     setSourceVolumeNode = lambda self, node: setattr(self, "_volume", node)
-    segmentationNode = lambda self: self._segmentation
+    segmentationNode = lambda self: self._segmentation or self._scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
     sourceVolumeNode = lambda self: self._volume
     setActiveEffect = lambda self, effect: setattr(self, "_effect", effect)
     installKeyboardShortcuts = lambda self: setattr(self, "_shortcuts", True)

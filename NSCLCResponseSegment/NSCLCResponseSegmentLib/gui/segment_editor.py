@@ -58,9 +58,9 @@ class EmbeddedSegmentEditor:
 
     def edit(self, segmentation_node, source_volume_node) -> None:
         """Show ``segmentation_node``, painted on ``source_volume_node``; either may be ``None``."""
-        if self._editor.segmentationNode() is not segmentation_node:
-            self._editor.setActiveEffect(None)
-            self._editor.setSegmentationNode(segmentation_node)
+        # Always told: the editor itself sees whether that is a change, and ends the effect then. Its segmentationNode()
+        # is what its combo box shows, the first of the scene even while none is edited.
+        self._editor.setSegmentationNode(segmentation_node)
         if segmentation_node is not None and self._editor.sourceVolumeNode() is not source_volume_node:
             self._editor.setSourceVolumeNode(source_volume_node)
 
