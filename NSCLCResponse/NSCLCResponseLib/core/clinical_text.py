@@ -12,6 +12,7 @@ from .result_card import feature_words
 from .wording import (
     doubt_words,
     listing,
+    number_words,
     part_name,
     percentile_words,
     probability_words,
@@ -85,7 +86,7 @@ def strongest_features(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _feature(feature: Mapping[str, Any]) -> str:
-    value = f"{feature['value']:.4g} {feature['unit']}".strip()
+    value = number_words(feature["value"], feature["unit"])
     place = "" if feature["percentile"] is None else f" ({percentile_words(feature['percentile'])})"
     return f"{feature_words(feature['name'])} {value}{place} {signed(feature['share'])}"
 

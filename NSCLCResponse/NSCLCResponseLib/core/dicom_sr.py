@@ -75,7 +75,19 @@ def write_report(path: Path, result: Mapping[str, Any], segmentation: Dataset) -
             f"The CT's DICOM files are too incomplete for a structured report ({problem}).",
             "Use report.html and result.json.",
         ) from problem
+    report.CodingSchemeIdentificationSequence = [_scheme()]
     report.save_as(str(path))
+
+
+def _scheme() -> Dataset:
+    """What our private scheme is; PS3.3 C.12.1.1 asks for it where a scheme is not one of DICOM's own."""
+    from pydicom.dataset import Dataset
+
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = SCHEME
+    scheme.CodingSchemeName = "NSCLC Response"
+    scheme.CodingSchemeVersion = __version__
+    return scheme
 
 
 def _content(result: Mapping[str, Any], seg: Any) -> Any:

@@ -178,12 +178,14 @@ def _beside_training(part: FeaturePart, index: int, value: float) -> str:
     import numpy as np
 
     from .result_card import feature_words
+    from .wording import number_words
 
     name, known = part.features[index], np.asarray(part.quantiles[index])
     if not np.isfinite(value) or not np.isfinite(known).all():
         return feature_words(name)
     unit = part.units.get(name, "")
-    return f"{feature_words(name)} {f'{value:.4g} {unit}'.strip()}, in training {known[0]:.4g} to {known[-1]:.4g}"
+    low, high = number_words(float(known[0])), number_words(float(known[-1]))
+    return f"{feature_words(name)} {number_words(value, unit)}, in training {low} to {high}"
 
 
 def _judge_distance(

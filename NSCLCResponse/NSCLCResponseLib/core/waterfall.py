@@ -85,7 +85,7 @@ def _weight(prediction: Mapping[str, Any], name: str) -> float | None:
 
 
 def _detail(feature: Mapping[str, Any]) -> str:
-    value = f"{feature['value']:.4g} {feature['unit']}".strip()
+    value = wording.number_words(feature["value"], feature["unit"])
     if feature["percentile"] is None:
         return f"{value} (not given; imputed)"
     return f"{value}, {wording.percentile_words(feature['percentile'])} in training"

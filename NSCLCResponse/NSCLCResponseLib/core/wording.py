@@ -105,6 +105,13 @@ def ordinal(number: int) -> str:
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
 
 
+def number_words(number: float, unit: str = "") -> str:
+    """Four figures, large numbers in full, with the unit: ``45.89 mm``, ``57340``."""
+    text = f"{number:.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
+    sign, size = ("−", text[1:]) if text.startswith("-") else ("", text)
+    return f"{sign}{size} {unit}".strip()
+
+
 def percentile_words(percentile: float) -> str:
     """``92nd percentile``; at either end of the training cohort there is no more to tell than that."""
     if percentile < 1:

@@ -76,6 +76,7 @@ def test_another_toolkit_reads_the_same(case, tmp_path: Path):
     report = pydicom.dcmread(tmp_path / files["dicom_sr"])
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
     assert report.VerificationFlag == "UNVERIFIED"
+    assert report.CodingSchemeIdentificationSequence[0].CodingSchemeDesignator == SCHEME
     assert report.PatientID == case.patient_id
     texts = [item.TextValue for item in items(report) if item.ValueType == "TEXT"]
     assert "Simulated CT and PET" in texts
