@@ -14,6 +14,7 @@ from support.panels import FILE, LIBRARIES, Desktop
 #: what our requirements, PyTorch and SlicerRadiomics bring; Slicer 5.12 has the other imports (numpy, pydicom, …)
 _ABSENT = {
     *("torch", "monai", "captum", "radiomics", "sklearn", "skops", "pandas", "yaml", "jsonschema", "nibabel"),
+    "openpyxl",
     *("lifelines", "safetensors", "matplotlib", "jinja2", "psutil", "PyTorchUtils"),
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import CohortError
 
@@ -64,19 +65,31 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _sheet(path: Path) -> pd.DataFrame:
-    """The first sheet of an XLSX file; its first row holds the columns' names.
+    """The first sheet of an XLSX file as text; its first row holds the columns' names.
 
     :raises ValueError: it is no XLSX file, or empty.
     """
+    import zipfile
+
     import numpy as np
     import pandas as pd
 
-    from .xlsx import read_rows
-
-    rows = read_rows(path)
-    if not rows:
+    try:
+        table = pd.read_excel(path, dtype=object, engine="openpyxl")
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(f"it is no intact XLSX file ({error})") from error
+    if table.columns.empty:
         raise ValueError("its first sheet is empty")
-    return pd.DataFrame(rows[1:], columns=rows[0], dtype=str).replace("", np.nan)
+    return table.dropna(how="all").map(_cell_text, na_action="ignore").astype(object).where(table.notna(), np.nan)
+
+
+def _cell_text(value: Any) -> str:
+    """What Excel shows: 7 for 7.0, the day alone for a date, and text as it is."""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ") if value.time() != datetime.time() else value.date().isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_cohort(table_path: Path, roles: Roles, problems: list[CohortError] | None = None) -> Cohort:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
-import zipfile
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 
 from NSCLCResponseLib.core.cohort import read_cohort, read_table
@@ -54,34 +55,17 @@ def test_a_good_table_has_no_findings(tmp_path: Path):
     assert check(tmp_path, values()) == []
 
 
-_XML = '<?xml version="1.0"?><{0} xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"{1}>{2}</{0}>'
-_LINKS = ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
-_CELLS = """<sheetData>
-<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="inlineStr"><is><t>response</t></is></c>
-<c r="C1" t="str"><v>age</v></c>
-<c r="D1" t="s"><v>2</v></c></row>
-<row r="2"><c r="A2" t="s"><v>1</v></c><c r="B2" t="b"><v>1</v></c><c r="C2"><v>64.099999999999994</v></c>
-<c r="D2" s="1"><v>45443</v></c></row>
-<row r="4"><c r="A4" t="s"><v>3</v></c><c r="B4"><v>0</v></c>
-<c r="C4" t="e"><v>#N/A</v></c><c r="D4" s="0"><v>7</v></c></row>
-</sheetData>"""
-
-
 def test_a_sheet_of_excel_is_read_as_its_reader_sees_it(tmp_path: Path):
-    """Shared, inline and computed text, a truth value, the shortest number, a day, an error, an empty row."""
-    strings = (
-        "<si><t>patient</t></si><si><t>007</t></si><si><r><t>first </t></r><r><t>dose</t></r></si><si><t>8</t></si>"
-    )
-    parts = {
-        "xl/workbook.xml": _XML.format("workbook", _LINKS, '<sheets><sheet name="a" r:id="rId3"/></sheets>'),
-        "xl/_rels/workbook.xml.rels": '<R><Relationship Id="rId3" Target="worksheets/one.xml"/></R>',
-        "xl/worksheets/one.xml": _XML.format("worksheet", "", _CELLS),
-        "xl/sharedStrings.xml": _XML.format("sst", "", strings),
-        "xl/styles.xml": _XML.format("styleSheet", "", '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs>'),
-    }
-    with zipfile.ZipFile(tmp_path / "table.xlsx", "w") as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
+    """Text, a truth value, a number, a day, an error, an empty row."""
+    book = openpyxl.Workbook()
+    for row in (
+        ("patient", "response", "age", "first dose"),
+        ("007", True, 64.1, datetime.date(2024, 5, 31)),
+        (None, None, None, None),
+        ("8", 0, "#N/A", 7.0),
+    ):
+        book.active.append(row)
+    book.save(tmp_path / "table.xlsx")
     table = read_table(tmp_path / "table.xlsx")
     assert list(table.columns) == ["patient", "response", "age", "first dose"]
     assert table.iloc[0].tolist() == ["007", "true", "64.1", "2024-05-31"]
@@ -138,6 +122,22 @@ def test_one_patient_under_two_names_is_caught_by_values_and_by_images(tmp_path:
     columns["ct"] = [f"{number}.nii.gz" for number in range(PATIENTS)]
     found = texts(check(images, columns, ROLES + "ct: ct\n"), "error")
     assert "CT files of the patients p09 and p20 have the same content" in found
+
+
+def test_four_clinical_values_tell_a_patient_by_how_rare_they_are(tmp_path: Path):
+    columns = {name: cells for name, cells in values().items() if not name.startswith("rad_")}
+    random = np.random.default_rng(1)
+    columns |= {"nlr": [f"{v:.2f}" for v in random.normal(5, 1, PATIENTS)], "pdl1_tps_percent": ["50"] * PATIENTS}
+    roles = ROLES.replace("albumin_g_dl]", "albumin_g_dl, nlr, pdl1_tps_percent]").replace(
+        "radiomics: {prefix: [rad_]}", ""
+    )
+    for name in set(columns) - {"patient"}:
+        columns[name][20] = columns[name][9]
+    assert "p09 and p20 have the same values throughout" in texts(check(tmp_path, columns, roles), "error")
+    for name, common in (("age", "65"), ("nlr", "5"), ("albumin_g_dl", "4")):
+        columns[name] = [common if index % 3 else cell for index, cell in enumerate(columns[name])]
+        columns[name][9] = columns[name][20] = common
+    assert "same values" not in texts(check(tmp_path, columns, roles), "error"), "two patients may share round numbers"
 
 
 def test_patients_of_a_holdout_are_told_apart_by_images_not_by_names(tmp_path: Path):
