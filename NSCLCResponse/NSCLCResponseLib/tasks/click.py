@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.atomic import staged_folder
-from NSCLCResponseSegmentLib.core.one_click import outline_click
+from NSCLCResponseSegmentLib.core.one_click import outline_click, preload
 from NSCLCResponseSegmentLib.core.reading import read_ct
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     :raises NSCLCResponseError: a point is where no tumour can be, or the CT cannot be used.
     """
     progress = context.progress
+    preload()
     ct = read_ct(Path(arguments["ct"]), progress=progress.part(0.0, 0.1)).image
     previous = sitk.ReadImage(arguments["previous"], sitk.sitkUInt8) if arguments.get("previous") else None
     include, exclude = ([tuple(p) for p in arguments.get(f"{name}_ras", ())] for name in ("include", "exclude"))

@@ -12,6 +12,7 @@ from NSCLCResponseSegmentLib.core.atomic import require_space, staged_file
 from NSCLCResponseSegmentLib.core.errors import DependencyError, OutputError
 from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice, choice_words, choose_lesions
 from NSCLCResponseSegmentLib.core.lesion_record import FoundLesion, find_lesions
+from NSCLCResponseSegmentLib.core.one_click import preload
 from NSCLCResponseSegmentLib.core.reading import read_ct
 from NSCLCResponseSegmentLib.core.seg_export import (
     LABEL_SUFFIXES,
@@ -49,6 +50,8 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     choice = LesionChoice.parse(arguments.get("lesions") or "")
     _refuse_existing(out, bool(arguments.get("overwrite")))
     require_space(out, _FREE_BYTES_NEEDED)
+    if arguments.get("click_ras") or arguments.get("click_ijk"):
+        preload()
     ct = read_ct(Path(arguments["ct"]), arguments.get("series", ""), context.progress.part(0.0, 0.3))
     require_exportable(out, ct)
     mask = outlined(ct, arguments, context.progress.part(0.3, 0.9))

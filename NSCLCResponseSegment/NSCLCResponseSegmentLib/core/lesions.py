@@ -13,6 +13,7 @@ from .errors import MaskError
 TINY_ML = 0.03  # a ball of 4 mm: below what a CT of 1 to 3 mm slices shows as a lesion
 
 Point = tuple[float, float, float]
+Voxel = tuple[int, int, int]  # i, j, k
 Labelled = tuple[sitk.Image, sitk.LabelShapeStatisticsImageFilter]
 
 
@@ -64,12 +65,28 @@ def label_lesions(mask: sitk.Image) -> Labelled:
     """
     if mask.GetDimension() != 3:
         raise MaskError(f"The mask has {mask.GetDimension()} dimensions instead of 3.", "Give a volume.")
-    components = sitk.ConnectedComponent(sitk.NotEqual(mask, 0), True)
-    labelled = sitk.RelabelComponent(components, sortByObjectSize=True)
+    first, size = _box(mask)  # looking for components elsewhere takes seconds on a large CT
+    part = sitk.NotEqual(sitk.RegionOfInterest(mask, size, first), 0)
+    part = sitk.RelabelComponent(sitk.ConnectedComponent(part, True), sortByObjectSize=True)
+    labelled = sitk.Image(mask.GetSize(), part.GetPixelID())
+    labelled.CopyInformation(mask)
+    labelled = sitk.Paste(labelled, part, size, [0, 0, 0], first)
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.ComputePerimeterOff()
     statistics.Execute(labelled)
     return labelled, statistics
+
+
+def _box(mask: sitk.Image) -> tuple[Voxel, Voxel]:
+    """First index and size (i, j, k) of the smallest box around what is not 0; one voxel when nothing is."""
+    array = sitk.GetArrayViewFromImage(mask)
+    spans = []
+    for _ in range(3):  # k first: slices without a voxel need not be looked at again
+        hit = np.flatnonzero(array.any(axis=(1, 2)))
+        first, last = (int(hit[0]), int(hit[-1])) if hit.size else (0, 0)
+        spans.append((first, last - first + 1))
+        array = np.moveaxis(array[first : last + 1], 0, -1)
+    return tuple(first for first, _ in spans[::-1]), tuple(size for _, size in spans[::-1])
 
 
 def _measure(labelled: sitk.Image, statistics: sitk.LabelShapeStatisticsImageFilter, label: int) -> Lesion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from threading import Thread
 
 import numpy as np
 import SimpleITK as sitk
@@ -66,6 +67,17 @@ class ClickOutline:
     def mask(self) -> sitk.Image:
         """The candidate taken, on the CT's grid."""
         return self.candidates[self.chosen].mask
+
+
+def preload() -> None:
+    """Import what a click needs in the background, while the CT is read; that takes half a second of its own."""
+
+    def load() -> None:
+        import scipy.ndimage
+        import scipy.sparse.linalg
+        import scipy.spatial  # noqa: F401
+
+    Thread(target=load, daemon=True).start()
 
 
 def outline_click(

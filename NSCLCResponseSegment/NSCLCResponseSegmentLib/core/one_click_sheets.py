@@ -6,6 +6,8 @@ eigenvalue of the Hessian finds it whichever way the layer runs (Frangi 1998, Sa
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -41,11 +43,11 @@ def _largest_curvature(values: np.ndarray, sigma: float) -> np.ndarray:
     """Largest eigenvalue of the Hessian times sigma squared, in the units of ``values``."""
     from scipy import ndimage
 
-    def second(*order: int) -> np.ndarray:
+    def second(order: tuple[int, int, int]) -> np.ndarray:
         return ndimage.gaussian_filter(values, sigma, order=order, truncate=3.0) * sigma**2
 
-    zz, yy, xx = second(2, 0, 0), second(0, 2, 0), second(0, 0, 2)
-    zy, zx, yx = second(1, 1, 0), second(1, 0, 1), second(0, 1, 1)
+    with ThreadPoolExecutor(2) as pool:
+        zz, yy, xx, zy, zx, yx = pool.map(second, [(2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0), (1, 0, 1), (0, 1, 1)])
     # Smith (1961): eigenvalues of a symmetric 3 × 3 matrix in closed form
     mean = (zz + yy + xx) / 3.0
     zz, yy, xx = zz - mean, yy - mean, xx - mean
