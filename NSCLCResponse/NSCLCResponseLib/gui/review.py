@@ -21,7 +21,7 @@ class ReviewView:
     def __init__(self, ui: Any, sign: Callable[[], None]) -> None:
         self._ui = ui
         self._events = FittedTable(ui.reviewTable, widest=88)
-        self._recent = FittedTable(ui.recentTable, widest=80)
+        self._recent = FittedTable(ui.recentTable, widest=100)
         ui.signButton.connect("clicked(bool)", lambda _checked: sign())
 
     def show(self, record: ReviewRecord, reviewer: str) -> None:

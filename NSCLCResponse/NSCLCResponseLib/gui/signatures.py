@@ -13,6 +13,9 @@ from ..core.clinical import ClinicalVariable
 from ..core.signature_list import DEFAULT_SIGNATURE, SignatureInfo, describe_signature, shipped_signatures
 
 
+_NAME_PIXELS, _VALUE_PIXELS = 150, 70  # longer names take two lines; the last column has the rest
+
+
 class SignatureChooser:
     """A combo box of the shipped signatures and of those the user adds.
 
@@ -96,6 +99,9 @@ class ClinicalTable:
             for row, variable in enumerate(variables):
                 self._set(row, self._NAME, variable.label)
                 self._set(row, self._UNIT, variable.range_words)
+            self._table.setColumnWidth(self._NAME, _NAME_PIXELS)
+            self._table.setColumnWidth(self._VALUE, _VALUE_PIXELS)
+            self._table.resizeRowsToContents()
         for row, variable in enumerate(variables):
             self._set(row, self._VALUE, values.get(variable.name, ""), editable=True)
         self._filling = False

@@ -113,15 +113,15 @@ def review_table(scene: Any, record: ReviewRecord) -> Any:
             "When": [_local_time(e.when) for e in events],
             "What": [e.what for e in events],
             "By": [e.by or "–" for e in events],
+            "Volume": [_volumes(e.volume_before_ml, e.volume_after_ml) for e in events],
             "Comment": [e.comment for e in events],
-            "Volume (mL)": [_volumes(e.volume_before_ml, e.volume_after_ml) for e in events],
         },
     )
     return table
 
 
 def _volumes(before: float | None, after: float | None) -> str:
-    return " → ".join(f"{v:.1f}" for v in (before, after) if v is not None)
+    return " → ".join(f"{v:.1f} mL" for v in (before, after) if v is not None)
 
 
 def recent_table(scene: Any, results: Sequence[Mapping[str, Any]]) -> Any:
@@ -135,9 +135,8 @@ def recent_table(scene: Any, results: Sequence[Mapping[str, Any]]) -> Any:
         table,
         {
             "When": [_local_time(r["created"]) for r in results],
-            "Probability": [_probability(p) for p in predictions],
-            "Verdict": [p["verdict"] for p in predictions],
-            "Tumour (mL)": [f"{r['tumour']['volume_ml']:.1f}" for r in results],
+            "Probability": [f"{_probability(p)}, {p['verdict']}" for p in predictions],
+            "Volume": [f"{r['tumour']['volume_ml']:.1f} mL" for r in results],
             "Review": [r["review"]["state"] for r in results],
             "Signature": [p["signature_name"] for p in predictions],
         },

@@ -56,28 +56,31 @@ class FittedTable:
         if last >= 0:
             header.setSectionResizeMode(last, qt.QHeaderView.Stretch)
         self._is_fitting = False
-        self._fit_columns()
+        self._fit(columns=True)
 
     def _on_resized(self, _column: int, _old: int, _new: int) -> None:
-        if self._is_fitting:  # another height may show or hide the scroll bar, and so resize the last column
-            return
-        if self._view.viewport().width != self._room:  # the panel was made wider or narrower
+        if not self._is_fitting:  # a column whose edge the user drags stays as he wants it
+            self._fit(columns=self._view.viewport().width != self._room)
+
+    def _fit(self, *, columns: bool) -> None:
+        """Heights, and widths where the panel has another width; showing the table may be what gives it one."""
+        self._is_fitting = True
+        if columns:
             self._fit_columns()
-        else:  # the user dragged the edge of a column
+        self._fit_rows()
+        if self._view.viewport().width != self._room:
+            self._fit_columns()
             self._fit_rows()
+        self._is_fitting = False
 
     def _fit_columns(self) -> None:
-        self._is_fitting = True
         view = self._view
         self._room = view.viewport().width
         for column, width in enumerate(fitting_widths(self._natural, self._room - _LAST)):
             if view.columnWidth(column) != width:
                 view.setColumnWidth(column, width)
-        self._is_fitting = False
-        self._fit_rows()
 
     def _fit_rows(self) -> None:
-        self._is_fitting = True
         view = self._view
         view.resizeRowsToContents()
         rows = [view.rowHeight(row) for row in range(view.model().rowCount())]
@@ -88,4 +91,3 @@ class FittedTable:
             height += _SCROLL_BAR
         if view.maximumHeight != height:
             view.setFixedHeight(height)
-        self._is_fitting = False
