@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from .roles import Roles, read_roles
 
 MOST_SHOWN = 5  # rows named for one kind of problem
 _MIN_RARER = 8
-_SAME_VALUES = 6  # as many equal values, not counting 0 and 1, make two rows the same patient
+_SAME_VALUES = 4  # fewer equal values, not counting 0 and 1, never make two rows the same patient
+_BY_CHANCE = 0.01  # expected pairs of patients alike by chance, from how often each value occurs; above it they may be
 
 
 @dataclass(frozen=True)
@@ -137,21 +140,41 @@ def _counts(cohort: Cohort, *, few_allowed: bool) -> list[Finding]:
     return found
 
 
-def _fingerprint(values: Iterable[float]) -> tuple[float, ...] | None:
-    """What makes a row recognisable: its values but 0 and 1; ``None`` when there are too few."""
-    telling = tuple(value for value in values if value not in (0.0, 1.0))
-    return telling if len(telling) >= _SAME_VALUES else None
+Fingerprint = tuple[tuple[str, float], ...]
 
 
-def _fingerprints(patients: Iterable) -> dict[tuple[float, ...], list[str]]:
-    known: dict[tuple[float, ...], list[str]] = {}
+def _fingerprint(values: Mapping[str, float]) -> Fingerprint | None:
+    """What makes a row recognisable: its known values, by name; ``None`` when too few are other than 0 and 1."""
+    known = tuple((name, value) for name, value in values.items() if value == value)  # noqa: PLR0124 NaN is not equal
+    telling = sum(value not in (0.0, 1.0) for _, value in known)
+    return known if telling >= _SAME_VALUES else None
+
+
+def _fingerprints(patients: Iterable) -> dict[Fingerprint, list[str]]:
+    found: dict[Fingerprint, list[str]] = {}
     for patient in patients:
-        rows = [lesion.features.values() for lesion in patient.lesions]
-        for values in (*rows, [*patient.clinical.values(), patient.time]):
-            key = _fingerprint(v for v in values if v == v)  # noqa: PLR0124 NaN is not equal to itself
+        rows = [lesion.features for lesion in patient.lesions]
+        for values in (*rows, {**patient.clinical, "time to event": patient.time}):
+            key = _fingerprint(values)
             if key is not None:
-                known.setdefault(key, []).append(patient.name)
-    return known
+                found.setdefault(key, []).append(patient.name)
+    return found
+
+
+def _shared(groups: Mapping[Fingerprint, list[str]], total: int) -> list[Fingerprint]:
+    """Fingerprints of more than one patient that chance hardly makes: rare values, or many of them.
+
+    Another patient agrees in a value as often as it occurs elsewhere; over all values and pairs of patients that gives
+    how many pairs like this one chance would make, if variables had nothing to do with each other.
+    """
+    counts = Counter(item for key, names in groups.items() for item in key for _ in set(names))
+    pairs = total * (total - 1) / 2
+    found = []
+    for key, names in groups.items():
+        if len(set(names)) > 1:
+            expected = pairs * math.prod(min(1.0, (counts[item] - 1) / (total - 1)) for item in key)
+            found += [key] if expected < _BY_CHANCE else []
+    return found
 
 
 def _twins(patients: Iterable, where: str) -> list[Finding]:
@@ -159,7 +182,8 @@ def _twins(patients: Iterable, where: str) -> list[Finding]:
     patients = list(patients)
     found = []
     remedy = "Keep one of them: a patient on both sides of a fold makes every number too good."
-    pairs = {tuple(dict.fromkeys(names)) for names in _fingerprints(patients).values() if len(set(names)) > 1}
+    groups = _fingerprints(patients)
+    pairs = {tuple(dict.fromkeys(groups[key])) for key in _shared(groups, len(patients))}
     for names in sorted(pairs):
         text = f"{where}: {' and '.join(names[:MOST_SHOWN])} have the same values throughout, as one patient would."
         found.append(Finding("error", text, remedy))
@@ -177,7 +201,11 @@ def _overlap(cohort: Cohort, other: Cohort) -> list[Finding]:
     """Patients of the holdout who are in the training cohort, too, by values, by images and by name."""
     found = []
     mine, theirs = _fingerprints(cohort.patients), _fingerprints(other.patients)
-    for key in mine.keys() & theirs.keys():
+    sides = {
+        key: [f"1 {n}" for n in mine.get(key, [])] + [f"2 {n}" for n in theirs.get(key, [])] for key in mine | theirs
+    }
+    shared = _shared(sides, len(cohort.patients) + len(other.patients))
+    for key in (key for key in shared if key in mine and key in theirs):
         text = f"{mine[key][0]} of the cohort and {theirs[key][0]} of the holdout have the same values throughout."
         found.append(Finding("error", text, "Remove the patient from one of them."))
     for words, own, name in same_images(cohort, other):

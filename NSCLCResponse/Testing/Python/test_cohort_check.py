@@ -127,7 +127,10 @@ def test_one_patient_under_two_names_is_caught_by_values_and_by_images(tmp_path:
 def test_four_clinical_values_tell_a_patient_by_how_rare_they_are(tmp_path: Path):
     columns = {name: cells for name, cells in values().items() if not name.startswith("rad_")}
     random = np.random.default_rng(1)
-    columns |= {"nlr": [f"{v:.2f}" for v in random.normal(5, 1, PATIENTS)], "pdl1_tps_percent": ["50"] * PATIENTS}
+    columns |= {
+        "nlr": [f"{v:.2f}" for v in random.normal(5, 1, PATIENTS)],
+        "pdl1_tps_percent": [str(5 * (i % 20)) for i in range(PATIENTS)],
+    }
     roles = ROLES.replace("albumin_g_dl]", "albumin_g_dl, nlr, pdl1_tps_percent]").replace(
         "radiomics: {prefix: [rad_]}", ""
     )
