@@ -82,10 +82,18 @@ def grow(
     """Regions of several sizes around the clicks.
 
     :returns: one sweep, or two where a click may belong to either of two lumps; and another that takes ground glass for
-        tumour where the solid part lies in it.
+        tumour where the solid part lies in it; only that one where the click lies in ground glass itself.
     """
     growth = growth or Growth()
     coarse = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
+    glass_hu = _lung_hu(anatomy) + _GROUND_GLASS_HU
+
+    def with_glass() -> Sweep:
+        around = look_around(anatomy, include, exclude, _HALO_REACH_MM, _HALO_STEP_MM, glass_hu)
+        return _sweep(around, [lump(around, click, ASIDE[0]) for click in around.clicks], growth, SILENT)
+
+    if all(glass_hu < coarse.hu[click] < SOFT_HU and not coarse.soft[click] for click in coarse.clicks):
+        return [with_glass()]  # a click beside all solid tissue
     readings = []
     for aside in ASIDE:
         lumps = [lump(coarse, click, aside) for click in coarse.clicks]
@@ -104,10 +112,8 @@ def grow(
 
     with ThreadPoolExecutor(2) as pool:
         sweeps = list(pool.map(sweep, readings))
-    soft_hu = _lung_hu(anatomy) + _GROUND_GLASS_HU
-    if soft_hu < SOFT_HU and _has_halo(sweeps[0], soft_hu):
-        around = look_around(anatomy, include, exclude, _HALO_REACH_MM, _HALO_STEP_MM, soft_hu)
-        sweeps.append(_sweep(around, [lump(around, click, ASIDE[0]) for click in around.clicks], growth, SILENT))
+    if glass_hu < SOFT_HU and _has_halo(sweeps[0], glass_hu):
+        sweeps.append(with_glass())
     return sweeps
 
 

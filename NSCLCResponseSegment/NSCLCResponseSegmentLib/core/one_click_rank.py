@@ -139,24 +139,20 @@ def order(sweeps: list[Sweep]) -> list[Candidate]:
 
     Whether ground glass around a solid part is tumour cannot be told from the image, so that each of the two readings
     is as likely: candidates of one are expected to be wrong by the other in half of the cases. The solid part comes
-    first, unless the click lies in the ground glass.
+    first.
     """
     found = [
         (Candidate(sweep, number, float(expected)), sweep.pushes[number])
         for sweep in sweeps
         for number, expected in enumerate(expected_dice(describe(sweep)))
     ]
-    glass_first = all(_in_glass(sweep) for sweep in sweeps if not _with_ground_glass(sweep))
     with_glass, solid = ([c for c, _ in found if _with_ground_glass(c.sweep) == is_so] for is_so in (True, False))
     rivals = {True: _likeliest(solid), False: _likeliest(with_glass)}
     merits = []
     for candidate, push in found:
-        is_glass = _with_ground_glass(candidate.sweep)
         usual = _AWAY_FROM_USUAL * np.log(push / _USUAL_PUSH) ** 2
-        merits.append(candidate.expected - usual - (is_glass != glass_first))
+        merits.append(candidate.expected - usual - _with_ground_glass(candidate.sweep))
     ordered = [found[i][0] for i in np.argsort(-np.array(merits), kind="stable")]
-    if not with_glass or glass_first:
-        return ordered
     return [_hedged(c, rivals[_with_ground_glass(c.sweep)]) for c in ordered]
 
 
@@ -171,11 +167,6 @@ def _hedged(candidate: Candidate, rival: Candidate | None) -> Candidate:
     one, other = np.exp(candidate.log_volume), np.exp(rival.log_volume)
     overlap = 2.0 * min(one, other) / (one + other)
     return replace(candidate, expected=0.5 * candidate.expected * (1.0 + overlap))
-
-
-def _in_glass(sweep: Sweep) -> bool:
-    """Whether no click lies in solid tissue or a cavity in it."""
-    return not any(sweep.around.soft[click] for click in sweep.around.clicks)
 
 
 def offer(ordered: list[Candidate], count: int) -> list[Candidate]:

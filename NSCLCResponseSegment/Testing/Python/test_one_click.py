@@ -126,6 +126,23 @@ def test_a_correction_mends_its_surroundings_and_nothing_else(chest: Chest, miss
     assert np.array_equal(voxels(again.mask), after), "points that the outline agrees with change nothing"
 
 
+def test_ground_glass_around_a_solid_part_is_the_other_reading(chest: Chest) -> None:
+    hu = sitk.GetArrayFromImage(chest.ct)
+    middle = (-75.0, -10.0, 0.0)
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in hu.shape)]
+    place = [(v - (n - 1) / 2) * s for v, n, s in zip((x, y, z), hu.shape[::-1], SPACING, strict=True)]
+    away = np.sqrt(sum((p - m) ** 2 for p, m in zip(place, middle, strict=True)))
+    glass, core = away < 16.0, away < 8.0
+    hu[glass] += 320
+    hu[core] = 30
+    ct, truth = chest.image(hu), chest.image(glass.astype(np.uint8))
+    on_core = outline_click(ct, [ras(middle)])
+    assert dice(on_core.candidates[-1].mask, truth) > 0.85
+    assert on_core.candidates[0].confidence < 0.8, "half of the times the glass is tumour, and then most is missing"
+    in_glass = outline_click(ct, [ras(middle, 12.0)])
+    assert dice(in_glass.mask, truth) > 0.85
+
+
 @pytest.mark.parametrize(
     ("point", "words"),
     [
@@ -153,8 +170,9 @@ def test_an_outline_to_correct_must_fit(chest: Chest) -> None:
         outline_click(chest.ct, [])
 
 
-def test_an_abdomen_is_refused() -> None:
-    ct = read_ct(shared_data("not-a-chest", "abdomen_ct.nii.gz")).image
+@pytest.mark.parametrize("name", ["abdomen_ct.nii.gz", "heart_ct.nii.gz"])
+def test_a_ct_of_abdomen_or_heart_is_refused(name: str) -> None:
+    ct = read_ct(shared_data("not-a-chest", name)).image
     middle = ct.TransformContinuousIndexToPhysicalPoint([n / 2 for n in ct.GetSize()])
     with pytest.raises(ImageError, match="does not show a chest"):
         outline_click(ct, [(-middle[0], -middle[1], middle[2])])
@@ -170,9 +188,12 @@ def test_an_abdomen_is_refused() -> None:
 def test_real_tumours(ct_parts: tuple[str, ...], mask_parts: tuple[str, ...], least: float) -> None:
     ct = read_ct(shared_data(*ct_parts))
     truth = read_mask(shared_data(*mask_parts), ct, "").image
-    depth = sitk.SignedMaurerDistanceMap(truth, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
-    array = sitk.GetArrayFromImage(depth)
-    index = np.unravel_index(int(array.argmax()), array.shape)
-    x, y, z = truth.TransformIndexToPhysicalPoint([int(v) for v in index[::-1]])
+    statistics = sitk.LabelShapeStatisticsImageFilter()
+    statistics.Execute(truth)
+    box = statistics.GetBoundingBox(1)
+    part = sitk.RegionOfInterest(truth, box[3:], box[:3])
+    depth = sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(part, True, False, True))
+    index = np.unravel_index(int(depth.argmax()), depth.shape)
+    x, y, z = part.TransformIndexToPhysicalPoint([int(v) for v in index[::-1]])
     outline = outline_click(ct.image, [(-x, -y, z)])
     assert dice(outline.mask, truth) > least
