@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from PIL import Image
 from NSCLCResponseLib.mrml.scene import build_scene
 from NSCLCResponseLib.render.aim import coarse_body, largest_section_ras, lungs_within
 from NSCLCResponseLib.render.overlay import render_overlay
-from NSCLCResponseLib.render.views import render_views
+from NSCLCResponseLib.render.views import _VIEWS, close_views, render_views
 from NSCLCResponseSegmentLib.core.case import Case, LoadedImage, TumourMask
 from NSCLCResponseSegmentLib.core.errors import SegmentationError
 
@@ -137,6 +139,17 @@ def test_the_overlay_carries_the_probability_and_leaves_no_lungs_behind(a_slicer
     assert header[:, -700:].sum() > 500, "what it was trained on"
     assert (np.abs(plain[90:].astype(int) - carried[90:]).max(axis=-1) > 40).mean() < 0.001, "same views again"
     assert a_slicer_app.scene.GetFirstNodeByName("Lungs") is None
+
+
+def test_closed_views_are_gone_from_memory(a_slicer_app):
+    """Each would keep its windows and the patient's scene: a batch would fill the memory."""
+    case = a_case()
+    render_views(a_slicer_app, case, build_scene(a_slicer_app.scene, case), (200, 150))
+    alive = [weakref.ref(view) for view in _VIEWS[a_slicer_app].values()]
+    assert len(alive) == 4
+    close_views(a_slicer_app)
+    gc.collect()
+    assert [view() for view in alive] == [None] * 4
 
 
 def test_views_go_through_the_largest_lesion():

@@ -85,6 +85,27 @@ def _view(app: SlicerApp, definition: ViewLayoutDefinition, size: tuple[int, int
     return views[tag]
 
 
+def close_views(app: SlicerApp) -> None:
+    """Let go of an application's views for pictures, when there will be no more of them.
+
+    What VTK calls back into Python keeps a view with its scene and windows for ever: 200 MB with each patient of a
+    batch.
+    """
+    for view in _VIEWS.pop(app, {}).values():
+        view.interactor().RemoveAllObservers()
+        view._event_observer.SetPythonCallback(_ignore)
+        view._displayable_manager_group.RemoveAllObservers()
+        view._interactor_observer.SetInteractor(None)
+        view._logic.SetMRMLScene(None)
+        for logics in (app.app_logic.GetSliceLogics(), app.app_logic.GetViewLogics()):
+            logics.RemoveItem(view._logic)
+        view.render_window().Finalize()
+
+
+def _ignore(*_: Any) -> None:
+    """Takes the place of a view's own method."""
+
+
 def _pixels(view: AbstractView) -> np.ndarray:
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy

@@ -282,6 +282,7 @@ def _write_views(
     from ..mrml.scene import build_scene, save_mrb
     from ..render.app import new_app
     from ..render.overlay import render_overlay
+    from ..render.views import close_views
 
     with current.step("segmentation and scene", 0.7, 0.82, "Writing segmentation and scene"):
         app = new_app()
@@ -293,4 +294,7 @@ def _write_views(
             save_mrb(app.scene, current.folder / "scene.mrb")
     if current.wants("overlay"):
         with current.step("overlay", 0.82, 0.98, "Rendering the views"):
-            render_overlay(app, nodes, case, result, current.folder / "overlay.png", anatomy.coarse_lungs)
+            try:
+                render_overlay(app, nodes, case, result, current.folder / "overlay.png", anatomy.coarse_lungs)
+            finally:
+                close_views(app)
