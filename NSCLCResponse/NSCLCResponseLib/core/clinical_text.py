@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .result_card import feature_words
+from .result_card import feature_words, value_words
 from .wording import (
     doubt_words,
     listing,
-    number_words,
     part_name,
-    percentile_words,
     probability_words,
     signed,
     tumour_words,
@@ -33,7 +31,7 @@ def summary_paragraph(result: Mapping[str, Any]) -> str:
         f"Probability of response ({prediction['endpoint']}): {probability_words(prediction)}.",
         _against_training(prediction),
         f"{_capital(verdict_words(prediction))}.",
-        f"Tumour: {tumour_words(result)}.",
+        f"Tumour: {tumour_words(result)}." if result["tumour"] else "No image was looked at.",
         _rests_on(prediction),
         _unused(prediction),
         *[_alternative(a) for a in result.get("what_if") or ()],
@@ -62,7 +60,7 @@ def _rests_on(prediction: Mapping[str, Any]) -> str:
     if not ranked or abs(ranked[0]["contribution"]) < _WORTH_NAMING:
         return f"Rests on {listing([part_name(p['name']) for p in used])}, none of which differs much from the average."
     words = [f"{part_name(p['name'])} ({_direction(p['contribution'])})" for p in ranked]
-    text = f"Rests mostly on {words[0]}"
+    text = f"Rests {'mostly ' if words[1:] else ''}on {words[0]}"
     text += f", then {listing(words[1:])}." if words[1:] else "."
     features = [_feature(f) for f in strongest_features(prediction)[:_FEATURES_NAMED]]
     return f"{text} Largest single shares: {'; '.join(features)}." if features else text
@@ -86,9 +84,7 @@ def strongest_features(prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _feature(feature: Mapping[str, Any]) -> str:
-    value = number_words(feature["value"], feature["unit"])
-    place = "" if feature["percentile"] is None else f" ({percentile_words(feature['percentile'])})"
-    return f"{feature_words(feature['name'])} {value}{place} {signed(feature['share'])}"
+    return f"{feature_words(feature['name'])} ({value_words(feature)}) {signed(feature['share'])}"
 
 
 def _unused(prediction: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from NSCLCResponseSegmentLib.core.case import Case
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
+from .clinical import variable
 from .fusion import column
 from .patch import cut_patch, fraction_outside, without_pet
 from .signature import FeaturePart, NetworkPart, Signature
@@ -118,11 +119,9 @@ def measure_clinical(part: FeaturePart, clinical: Mapping[str, float], found: Fi
         found.unused[part.name] = "no clinical values given"
         return
     if missing:
-        found.warnings.append(
-            f"{', '.join(missing)} not given; the median of the training cohort stands in for it."
-            if len(missing) == 1
-            else f"{', '.join(missing)} not given; the medians of the training cohort stand in for them."
-        )
+        names = ", ".join(variable(name).label for name in missing)
+        what = "what is usual in training stands in for"
+        found.warnings.append(f"Not given: {names}; {what} {'it' if len(missing) == 1 else 'them'}.")
     found.logits[part.name] = part.logit(clinical)
 
 

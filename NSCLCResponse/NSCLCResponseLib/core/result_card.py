@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .clinical import variable
-from .wording import doubt_words, parts_words, verdict_words
+from .wording import doubt_words, number_words, parts_words, percentile_words, verdict_words
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,25 @@ def _verdict(prediction: Mapping[str, Any]) -> str:
     return words[:1].upper() + words[1:]
 
 
+def value_words(feature: Mapping[str, Any]) -> str:
+    """A feature's value with its place in training: ``80 %, 82nd percentile``; a word for a coded value.
+
+    :param feature: as ``result.json`` holds it; without percentile it was not given.
+    """
+    words = number_words(feature["value"], feature["unit"])
+    coding = variable(feature["name"]).coding if _image_feature(feature["name"]) is None else {}
+    word = next((word for word, value in coding.items() if value == feature["value"]), "")
+    if feature["percentile"] is None:
+        return f"not given, {word or words} stands in"
+    return word or f"{words}, {percentile_words(feature['percentile'])}"
+
+
+def _image_feature(name: str) -> list[str] | None:
+    """Image, filter, class and measure of an image's feature; ``None`` for a clinical variable."""
+    parts = name.split("_", 3)
+    return parts if len(parts) == 4 and parts[0] in ("ct", "pet") else None
+
+
 _CLASSES = {"firstorder": "histogram", "shape": "shape"}
 _ABBREVIATED = {
     "id": "inverse difference",
@@ -78,8 +97,8 @@ def feature_words(name: str) -> str:
     >>> feature_words("ct_log-sigma-3-0-mm-3D_glrlm_RunEntropy")
     'run entropy, GLRLM, LoG 3.0 mm, CT'
     """
-    parts = name.split("_", 3)
-    if len(parts) != 4 or parts[0] not in ("ct", "pet"):
+    parts = _image_feature(name)
+    if parts is None:
         return variable(name).label
     image, filtered, kind, measure = parts
     words = " ".join(w if w.isupper() and len(w) > 1 else w.lower() for w in _WORD.findall(measure))

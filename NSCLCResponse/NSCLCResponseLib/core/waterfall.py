@@ -13,7 +13,7 @@ from typing import Any
 
 from . import wording
 from .clinical_text import strongest_features
-from .result_card import feature_words
+from .result_card import feature_words, value_words
 
 FEATURES_SHOWN = 8
 WIDTH = 420.0  # SVG units
@@ -31,7 +31,7 @@ _PROBABILITIES = (
     0.995,
     0.998,
 )
-_LEAST_TICK_DISTANCE = 40.0
+_LEAST_TICK_DISTANCE, _TICK_MARGIN = 40.0, 14.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,10 @@ class Step:
 
 
 def waterfall_steps(prediction: Mapping[str, Any], shown: int = FEATURES_SHOWN) -> list[Step]:
-    """The steps from ``base_logit`` to the prediction's log-odds; none for a result that keeps no base.
+    """The steps to the prediction's log-odds; none for a result that keeps no base.
+
+    They start at a patient whose features are those that the shares count from, and whose 3D-CNN says what it says on
+    average. That is ``base_logit``, but for parts whose average patient does not have their average log-odds.
 
     :param prediction: as ``result.json`` holds it.
     """
@@ -62,18 +65,21 @@ def waterfall_steps(prediction: Mapping[str, Any], shown: int = FEATURES_SHOWN) 
     features = [f for f in strongest_features(prediction) if _weight(prediction, f["part"]) is not None]
     shares = [(feature_words(f["name"]), _detail(f), f["share"], f["part"]) for f in features[:shown]]
     pieces: list[tuple[str, str, float]] = [share[:3] for share in shares]
+    at = float(prediction["base_logit"])
     for part in prediction["parts"]:
         if not part["used"] or part["contribution"] is None:
             continue
-        rest = part["contribution"] - sum(share for _, _, share, owner in shares if owner == part["name"])
         own = [f for f in features if f["part"] == part["name"]]
+        whole = sum(f["share"] for f in own) if own else part["contribution"]
+        at += part["contribution"] - whole
+        rest = whole - sum(share for _, _, share, owner in shares if owner == part["name"])
         left = len(own) - sum(owner == part["name"] for *_, owner in shares)
         if not own:
             alone = "" if part["probability"] is None else f"alone {part['probability']:.2f}"
             pieces.append((wording.part_name(part["name"]), alone, rest))
-        elif abs(rest) > 1e-9:
+        elif left:
             pieces.append((f"{wording.part_name(part['name'])}: the rest", f"{left} more features", rest))
-    steps, at = [], float(prediction["base_logit"])
+    steps = []
     for label, detail, share in sorted(pieces, key=lambda piece: -abs(piece[2])):
         steps.append(Step(label, detail, share, at))
         at += share
@@ -85,10 +91,8 @@ def _weight(prediction: Mapping[str, Any], name: str) -> float | None:
 
 
 def _detail(feature: Mapping[str, Any]) -> str:
-    value = wording.number_words(feature["value"], feature["unit"])
-    if feature["percentile"] is None:
-        return f"{value} (not given; imputed)"
-    return f"{value}, {wording.percentile_words(feature['percentile'])} in training"
+    words = value_words(feature)
+    return f"{words} in training" if words.endswith("percentile") else words
 
 
 def waterfall_drawing(prediction: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -96,7 +100,7 @@ def waterfall_drawing(prediction: Mapping[str, Any]) -> dict[str, Any] | None:
     steps = waterfall_steps(prediction)
     if not steps:
         return None
-    base = float(prediction["base_logit"])
+    base = steps[0].start
     ends = [base, *(step.end for step in steps)]
     low, high = min(ends), max(ends)
     margin = max(0.08 * (high - low), 0.05)
@@ -131,6 +135,7 @@ def _ticks(low: float, high: float, place: Any) -> list[dict[str, Any]]:
     ticks: list[dict[str, Any]] = []
     for probability in _PROBABILITIES:
         logit = math.log(probability / (1 - probability))
-        if low <= logit <= high and (not ticks or place(logit) - ticks[-1]["x"] >= _LEAST_TICK_DISTANCE):
+        inside = _TICK_MARGIN <= place(logit) <= WIDTH - _TICK_MARGIN  # its text is not cut
+        if low <= logit <= high and inside and (not ticks or place(logit) - ticks[-1]["x"] >= _LEAST_TICK_DISTANCE):
             ticks.append({"x": place(logit), "text": f"{probability:g}"})
     return ticks
