@@ -36,15 +36,17 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 when a patient failed, 0 when all are done."""
     from ..core import batch, batch_summary
     from ..core.batch_cases import read_cases
-    from ..core.signature_io import default_signature, load_signature
+    from ..core.signature_io import default_signature, read_files
+    from ..core.signature_list import describe_signature
 
     if args.workers < 1:
         raise CohortError(f"--workers {args.workers} is not possible.", "Give 1 or more.")
     folder = Path(args.signature) if args.signature else default_signature()
-    signature = load_signature(folder)
+    description, _, sha256 = read_files(folder)  # its models are for the workers: they take four seconds to load
     out = Path(args.out)
-    images = signature.description["inputs"]["ct"] != "unused"
-    cases = read_cases(Path(args.cases), [v.name for v in signature.clinical_variables], images=images)
+    images = description["inputs"]["ct"] != "unused"
+    variables = describe_signature(folder).clinical_variables
+    cases = read_cases(Path(args.cases), [v.name for v in variables], images=images)
     if args.contours is not None:
         cases = [replace(case, arguments={**case.arguments, "redraws": args.contours}) for case in cases]
     out.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     rows: dict[str, batch.BatchRow] = {}
     try:
         steps = batch.run_batch(
-            cases, out, runner, signature=str(folder), signature_sha256=signature.sha256, progress=console.progress
+            cases, out, runner, signature=str(folder), signature_sha256=sha256, progress=console.progress
         )
         for row in steps:
             rows[row.folder] = row
