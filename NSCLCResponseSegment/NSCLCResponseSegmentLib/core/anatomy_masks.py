@@ -100,22 +100,24 @@ def airway_mask(ct: sitk.Image, body: sitk.Image) -> sitk.Image:
         pieces, count = ndimage.label(air[z])
         if not count:
             continue
-        sizes = np.bincount(pieces.ravel())[1:] * area
-        for number, size in enumerate(sizes, start=1):
-            piece = pieces == number
-            continues = below is not None and (piece & below).any()
-            if (continues and size < 900) or (below is None and _is_trachea(piece, inside[z], size, ct)):
-                grown[z] |= piece
+        sizes = np.bincount(pieces.ravel()) * area
+        if below is not None:
+            continues = np.bincount(pieces[below], minlength=count + 1) > 0
+            chosen = continues & (sizes < 900)
+        else:
+            chosen = np.array([n > 0 and _is_trachea(pieces, n, inside[z], sizes[n], ct) for n in range(count + 1)])
+        chosen[0] = False
+        grown[z] = chosen[pieces]
         if grown[z].any():
             below = ndimage.binary_dilation(grown[z])
     return _like(ndimage.binary_dilation(grown, mask=(hu < -500) & inside), ct)
 
 
-def _is_trachea(piece: np.ndarray, inside: np.ndarray, area_mm2: float, ct: sitk.Image) -> bool:
+def _is_trachea(pieces: np.ndarray, number: int, inside: np.ndarray, area_mm2: float, ct: sitk.Image) -> bool:
     """Whether an air pocket of one slice is the trachea: of its size, near the midline, within the body."""
     if not 60 < area_mm2 < 700:
         return False
-    rows, columns = np.nonzero(piece)
+    rows, columns = np.nonzero(pieces == number)
     body_columns = np.nonzero(inside.any(axis=0))[0]
     middle, width = body_columns.mean(), np.ptp(body_columns) + 1
     round_enough = max(np.ptp(rows) + 1, np.ptp(columns) + 1) < 40 / ct.GetSpacing()[0]
