@@ -3,8 +3,14 @@
 Integrated gradients (Sundararajan et al. 2017, captum) say how the logit would change if the tumour were the same all
 through: the baseline is the patch with every image channel at its mean inside the tumour, so that attributions tell
 places apart and their sum is the difference of both logits. A level that is the same everywhere has no place, and is
-what the radiomics' contributions show. Grad-CAM (Selvaraju et al. 2017, MONAI) shows the last stage of convolutions,
-the surroundings of the tumour included, but coarsely.
+what the radiomics' contributions show. This is the map that is shown. On 47 simulated patients it puts 1.7 times as
+much of itself as chance would where the spatial trait sits, and 2.3 times in the 15 whose trait is clear (shipped
+signature, version 2). Without smoothing that is 1.6; occlusion reached 1.7 in 20 times the time.
+
+Grad-CAM (Selvaraju et al. 2017, MONAI) shows the last stage of convolutions, the surroundings of the tumour included,
+12 mm coarse. It weights each map by its mean gradient, while our network reads from each map also its spread and where
+it is high, whose gradients cancel out in that mean: inside the tumour it tells places apart no better than chance (1.0
+on the same patients). It is saved beside the other for those who compare, and not shown.
 """
 
 from __future__ import annotations
