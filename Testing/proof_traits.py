@@ -98,6 +98,8 @@ def scores(data: object, outcome: np.ndarray, args: argparse.Namespace) -> dict[
         here = data.available(part)
         for group, prefixes in GROUPS.items():
             columns = [i for i, name in enumerate(names) if name.partition("_")[2].startswith(prefixes)]
+            if not columns:  # the settings for PET measure no shape
+                continue
             score = np.full(len(x), np.nan)
             model = LightModel(x[here][:, columns], random_folds(int(here.sum()), 0))
             score[here] = model.probability(outcome[here])

@@ -61,6 +61,10 @@ class Trained:
         return times_of(self.data)
 
 
+def _too_few() -> CohortError:
+    return CohortError("No part of the signature has enough patients.", f"{2 * MIN_PER_CLASS} at the least are needed.")
+
+
 def times_of(data: TrainingData) -> Times | None:
     """What fusion and calibration need of a time to an event; ``None`` for another endpoint."""
     return Times.at(data.time, data.event, data.months) if data.is_survival else None
@@ -81,9 +85,7 @@ def train(data: TrainingData, preset: Preset, work: Path, progress: Progress) ->
     oof = _table(fits, folds, np.unique(folds), always=frozenset())
     rules = fit_rules(oof, data.outcome, folds, times_of(data))
     if not rules:
-        raise CohortError(
-            "No part of the signature has enough patients.", f"{2 * MIN_PER_CLASS} at the least are needed."
-        )
+        raise _too_few()
     probability = apply_rules(rules, oof)
     known = np.isfinite(probability) & (data.outcome >= 0)
     threshold = youden_threshold(data.outcome[known], probability[known])
@@ -95,8 +97,16 @@ def train(data: TrainingData, preset: Preset, work: Path, progress: Progress) ->
     return trained
 
 
+def fewest_per_class(folds: int) -> int:
+    """Patients of the rarer outcome that cross-validation needs: each fold's training side must carry a rule."""
+    count = max(2 * folds, MIN_PER_CLASS)
+    while count - -(-count // folds) < MIN_PER_CLASS:
+        count += 1
+    return count
+
+
 def _require_enough(data: TrainingData, preset: Preset) -> None:
-    needed = max(2 * preset.folds, MIN_PER_CLASS)
+    needed = fewest_per_class(preset.folds)
     smaller = int(min((data.outcome == 1).sum(), (data.outcome == 0).sum()))
     if smaller < needed:
         raise CohortError(
@@ -107,7 +117,11 @@ def _require_enough(data: TrainingData, preset: Preset) -> None:
 
 
 def _fit_all(fitter: Fitter, sets: Sequence[LeftOut], progress: Progress) -> dict[tuple[str, LeftOut], Fit]:
-    parts = fitter.parts()
+    parts, few = fitter.parts(), fitter.too_few()
+    for part, patients in few.items():
+        progress.warn(f"{part_name(part)} is left out: only {patients} patients have what it needs.")
+    if few and not parts:
+        raise _too_few()
     if not parts:
         raise CohortError("The cohort has neither images nor clinical values to train on.", "Check the roles file.")
     weights = {part: fitter.seconds(part) for part in parts}
@@ -173,6 +187,8 @@ def _validate(trained: Trained, fits: Mapping[tuple[str, LeftOut], Fit], preset:
         rules = fit_rules(table, outcome[rows], folds[rows], times)
         inside = apply_rules(rules, table)
         known = np.isfinite(inside) & (outcome[rows] >= 0)
+        if not rules or not known.any():
+            raise _too_few()
         threshold = youden_threshold(outcome[rows][known], inside[known])
         held_out = {name: column[test] for name, column in trained.oof.items()}
         trained.probability[test] = apply_rules(rules, held_out)

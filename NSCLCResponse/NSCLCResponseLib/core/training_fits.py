@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LeftOut = frozenset[int]
+_FEWEST_TO_FIT = 3  # patients of either outcome; inner folds need some on both sides
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,25 @@ class Fitter:
         self._work.mkdir(parents=True, exist_ok=True)
 
     def parts(self) -> list[str]:
-        """Parts that this cohort has data for."""
+        """Parts that enough patients of this cohort have data for."""
+        few = self.too_few()
+        return [part for part in self._present() if part not in few]
+
+    def too_few(self) -> dict[str, int]:
+        """Parts that some fit would have too few patients of one outcome for → how many patients have the part."""
+        import numpy as np
+
+        outcome = self._data.event if self._data.is_survival else self._data.outcome
+        found = {}
+        for part in self._present():
+            here = self._data.available(part)
+            for left_out in left_out_sets(self._preset.folds, nested=self._preset.nested):
+                rows = here & ~np.isin(self._folds, list(left_out))
+                if min(np.sum(outcome[rows] == side) for side in (0, 1)) < _FEWEST_TO_FIT:
+                    found[part] = int(here.sum())
+        return found
+
+    def _present(self) -> list[str]:
         names = [part for part in self._preset.parts if part in self._data.features]
         return names + (["cnn"] if "cnn" in self._preset.parts and self._data.has_patch.any() else [])
 

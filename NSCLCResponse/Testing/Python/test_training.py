@@ -261,5 +261,13 @@ def test_a_split_keeps_sides_apart_and_leaves_others_out(tmp_path: Path):
 
 def test_too_few_patients_are_refused(tmp_path: Path):
     y = np.array([0] * 30 + [1] * 5)
+    x = np.random.default_rng(0).normal(size=(35, 3))
     with pytest.raises(NSCLCResponseError, match="only 5 patients of the rarer outcome"):
-        train(table_data(np.random.default_rng(0).normal(size=(35, 3)), y), quick_preset(0), tmp_path, SILENT)
+        train(table_data(x, y), quick_preset(0), tmp_path, SILENT)
+    few = np.array([0, 1] * 8 + [0] * 19)  # 8 are enough for a rule, but not on the training side of every fold
+    with pytest.raises(NSCLCResponseError, match=r"only 8 patients of the rarer outcome; 4-fold .* needs 11"):
+        train(table_data(x, few), quick_preset(0), tmp_path, SILENT)
+    data = table_data(x, np.array([0, 1] * 17 + [0]))
+    data.features["radiomics_ct"][1][6:] = np.nan  # enough patients, but too few with the only part
+    with pytest.raises(NSCLCResponseError, match="No part of the signature has enough patients"):
+        train(data, quick_preset(0), tmp_path, SILENT)
