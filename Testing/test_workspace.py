@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from support.data import ROOT
+from support.workspace_page import SECONDS, Page, Running, serve
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-SECONDS = 1000  # of Playwright's milliseconds
 
 pytest.importorskip("trame_slicer", reason="trame-slicer is not installed")
-
-
-@dataclass(frozen=True)
-class Running:
-    """A server under test."""
-
-    address: str
-    case: Path
-    began: float  # time.monotonic()
-
-    @property
-    def port(self) -> int:
-        port = urlparse(self.address).port
-        assert port is not None
-        return port
-
-
-def _serve(case: Path) -> Iterator[Running]:
-    """Few contours, since their number is not what is tested here."""
-    began = time.monotonic()
-    command = [sys.executable, "-m", "NSCLCResponseLib", "review", str(case), "--no-browser", "--contours", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line.startswith("Open http://127.0.0.1:"), line + process.stdout.read()
-        yield Running(line.split()[1], case, began)
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +30,12 @@ def a_case_is_open(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Ru
     """LUNG1-001 where there is real data, else the simulated patient."""
     del chromium  # started first, so that only the server's own start is timed
     real = ROOT.parent / "shared" / "data" / "lung1-001"
-    yield from _serve(real if real.is_dir() else request.getfixturevalue("a_simulated_patient"))
+    yield from serve(real if real.is_dir() else request.getfixturevalue("a_simulated_patient"))
 
 
 @pytest.fixture
 def a_simulated_case_is_open(a_simulated_patient: Path) -> Iterator[Running]:
-    yield from _serve(a_simulated_patient)
+    yield from serve(a_simulated_patient)
 
 
 @pytest.fixture(scope="module")
@@ -82,108 +47,6 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-class Page:
-    """What a radiologist does, in words."""
-
-    def __init__(self, context: Any, address: str) -> None:
-        self.tab = context.new_page()
-        self.hosts: set[str] = set()
-        self.errors: list[str] = []
-        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.tab.on("request", lambda request: self.hosts.add(urlparse(request.url).netloc))
-        self.tab.goto(address)
-        self.part("patient").wait_for(timeout=30 * SECONDS)
-        self.has_views()
-
-    def has_views(self) -> None:
-        """Wait for a picture in each view."""
-        for view in ("Axial", "Coronal", "Sagittal", "ThreeD"):
-            self.tab.locator(f"[data-view={view}] img").wait_for(timeout=60 * SECONDS)
-
-    def part(self, name: str) -> Any:
-        return self.tab.locator(f"[data-test={name}]")
-
-    def text(self, name: str) -> str:
-        return self.part(name).inner_text()
-
-    def text_of_closed(self, name: str) -> str:
-        """The text of a part, also where it is folded away."""
-        return self.part(name).text_content()
-
-    def volume_ml(self) -> float:
-        return float(re.search(r"([\d.]+) mL", self.text("lesion-words"))[1])
-
-    def press(self, name: str) -> None:
-        self.part(name).click(timeout=20 * SECONDS)
-
-    def wait_until_on(self, name: str) -> None:
-        """Wait until a button is pressed."""
-        self.tab.locator(f"[data-test={name}][aria-pressed=true]").wait_for(timeout=20 * SECONDS)
-
-    def wait_for_volume(self, condition: str) -> None:
-        """Wait until the outline's volume is, e.g., ``< 12.5`` mL."""
-        self.tab.wait_for_function(
-            "() => parseFloat(document.querySelector('[data-test=lesion-words]')?.innerText.match(/([\\d.]+) mL/)?.[1])"
-            f" {condition}",
-            timeout=30 * SECONDS,
-        )
-
-    def wait_for_outline(self) -> None:
-        """Wait until the outlining that was just asked for has begun and ended."""
-        self.part("cancel-outline").wait_for(timeout=10 * SECONDS)
-        self.part("cancel-outline").wait_for(state="detached", timeout=120 * SECONDS)
-
-    def colours(self) -> int:
-        """Coloured pixels of the three slice views."""
-        coloured = 0
-        for view in ("Axial", "Coronal", "Sagittal"):
-            shot = self.tab.locator(f"[data-view={view}] img").screenshot()
-            pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
-            coloured += int((pixels.max(axis=2) - pixels.min(axis=2) > 60).sum())
-        return coloured
-
-    def wait_for_colours(self, condition: Callable[[int], bool]) -> int:
-        """Wait until the slice views have as many coloured pixels as ``condition`` wants; how many they have."""
-        end = time.monotonic() + 20
-        while not condition(coloured := self.colours()):
-            assert time.monotonic() < end, coloured
-            self.tab.wait_for_timeout(200)
-        return coloured
-
-    def wait_for_text(self, name: str, text: str) -> None:
-        """Wait until a part says ``text``."""
-        self.tab.wait_for_function(
-            f"() => document.querySelector('[data-test={name}]')?.innerText === '{text}'", timeout=30 * SECONDS
-        )
-
-    def centre_of(self, view: str) -> tuple[float, float]:
-        box = self.tab.locator(f"[data-view={view}]").bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-    def show_lesion(self) -> None:
-        """The largest lesion in the middle of all views."""
-        self.part("lesions").wait_for(timeout=60 * SECONDS)
-        self.tab.locator("[data-test=lesions] button").first.click()
-        self.tab.wait_for_timeout(300)
-
-    def click_in(self, view: str) -> None:
-        """As slowly as a person: events of the mouse within ten milliseconds are taken as one."""
-        self.tab.mouse.move(*self.centre_of(view))
-        self.tab.wait_for_timeout(200)
-        self.tab.mouse.down()
-        self.tab.wait_for_timeout(100)
-        self.tab.mouse.up()
-
-    def drag(self, view: str, length: float, *, beside: float = 0.0) -> None:
-        x, y = self.centre_of(view)
-        x += beside
-        self.tab.mouse.move(x, y)
-        self.tab.mouse.down()
-        self.tab.mouse.move(x + length, y, steps=4)
-        self.tab.wait_for_timeout(200)
-        self.tab.mouse.up()
 
 
 def _answer(port: int, path: str, **headers: str) -> tuple[int, bytes]:
@@ -283,6 +146,7 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
     assert second.text("review-state") == "signed off"
     assert {host for host in page.hosts | second.hosts if host} == {f"127.0.0.1:{a_case_is_open.port}"}
     assert page.errors + second.errors == [], page.errors + second.errors
+    context.close()
 
 
 def _choose_another_size_and_back(page: Page) -> None:

@@ -37,6 +37,7 @@ _COLOURS = {AXIAL: "#F34A33", CORONAL: "#6DAD4A", SAGITTAL: "#EFD64D"}
 _PET_SHOWN_ABOVE_SUV = 2.5
 _STEP_SECONDS = 0.04  # slices, cross-hair and map follow the mouse at most this often
 _WORDS_SECONDS = 0.1
+_YELLOW = 2  # of Slicer's colours of rulers
 
 
 class FourViews:
@@ -70,7 +71,7 @@ class FourViews:
         for name in SLICE_VIEWS:
             definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
             view = manager.create_view(definition)
-            view.set_ruler(1, 0)
+            view.set_ruler(1, _YELLOW)  # white would be lost on fat and bone
             view.render_window().SetSize(*LIKELY_SIZE)
             render_when_allowed(view, name, self._muted)
             self.slices[name] = view
