@@ -62,6 +62,16 @@ def point_ras(image: sitk.Image, chosen: np.ndarray) -> tuple[float, float, floa
     return -x, -y, z
 
 
+def overlap(panel, truth: sitk.Image) -> float:
+    """Dice coefficient of the outline in the panel and ``truth``."""
+    from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
+
+    node = panel.parameters.segmentation
+    measures = sitk.LabelOverlapMeasuresImageFilter()
+    measures.Execute(mask_from_segment(node, segment_ids(node)[0], truth), truth)
+    return measures.GetDiceCoefficient()
+
+
 def keys(desktop) -> set[str]:
     """The key sequences that are installed on the main window."""
     from PySide6.QtGui import QShortcut
@@ -174,6 +184,31 @@ def test_a_pet_in_bq_ml_is_noticed_and_converted_from_its_dicom(a_desktop, panel
     assert not ui.suvFrame.isVisibleTo(panel.widget)
     highest = panel.parameters.pet.GetImageData().GetScalarRange()[1]
     assert highest == pytest.approx(20000 * 70000 / (350e6 * 2 ** (-3600 / 6586.2)), rel=1e-3)
+
+
+def test_the_uptake_around_a_click_is_outlined(a_desktop, panel, ct_and_mask, a_simulated_patient):
+    pet = sitk.ReadImage(str(a_simulated_patient / "pet.nii.gz"))
+    on_pet = sitk.GetArrayFromImage(sitk.Resample(ct_and_mask[1], pet, sitk.Transform(), sitk.sitkNearestNeighbor))
+    values = sitk.GetArrayFromImage(pet)
+    panel.parameters.ct = add_volume(a_desktop, ct_and_mask[0], "Patient CT", "CT")
+    panel.parameters.pet = add_volume(a_desktop, pet, "Patient PET", "PT")
+    panel.parameters.pet.SetAttribute("NSCLCResponse.Unit", "SUVbw")
+    ui = panel.ui
+    ui.methodComboBox.currentIndex = PET
+    assert ui.clickNote.text == "One click in the uptake outlines it."
+    ui.placeButton.click()
+    panel.parameters.clicks.AddControlPointWorld(
+        *point_ras(pet, (on_pet > 0) & (values > 0.7 * values[on_pet > 0].max()))
+    )
+    a_desktop.process()
+    assert panel.step.outlining.running
+    a_desktop.wait_until(lambda: not panel.step.outlining.running)
+    assert a_desktop.messages == []
+    assert "Uptake of SUVmax" in ui.outlineProgress.text
+    assert "taken as SUVbw" not in ui.outlineProgress.text, "the unit is known"
+    truth = sitk.Cast(ct_and_mask[1], sitk.sitkUInt8)
+    assert overlap(panel, truth) > 0.5
+    ui.methodComboBox.currentIndex = CLICK
 
 
 def test_what_pet_and_model_need_is_said(a_desktop, panel):

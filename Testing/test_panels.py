@@ -137,6 +137,20 @@ def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_c
     assert centre == pytest.approx(segment.panel.lesions.lesions[0].centre_ras, abs=1e-3)
 
 
+def test_tables_fit_their_panel_also_after_they_were_hidden(a_desktop, both, a_small_case):
+    from NSCLCResponseSegmentLib.gui.tables import fitting_widths
+
+    assert fitting_widths([90, 110, 60], 400) == [90, 110, 60]
+    assert fitting_widths([90, 110, 60], 200) == [70, 70, 60], "the widest give way first"
+    ui = both[1].panel.ui
+    ui.explainSection.collapsed = False  # the lesions were measured while it was closed
+    a_desktop.process()
+    table = ui.lesionTable
+    assert min(table.columnWidth(column) for column in range(4)) > 40
+    assert table.horizontalHeader().length() <= table.viewport().width
+    ui.explainSection.collapsed = True
+
+
 def test_slicers_layout_manager_leaves_the_panels_chart_alone(a_desktop, both):
     scene = a_desktop.slicer.mrmlScene
     views = [

@@ -12,7 +12,6 @@ from NSCLCResponseSegmentLib.gui.errors import shown_errors
 from ..core.clinical import ClinicalVariable
 from ..core.signature_list import DEFAULT_SIGNATURE, SignatureInfo, describe_signature, shipped_signatures
 
-
 _NAME_PIXELS, _VALUE_PIXELS = 150, 70  # longer names take two lines; the last column has the rest
 
 

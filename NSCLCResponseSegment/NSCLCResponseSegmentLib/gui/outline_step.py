@@ -249,7 +249,8 @@ class OutlineStep:
             return lambda: _prepared(ClickOutline(slicer.mrmlScene, self._worker).start(ct, inside, outside, previous))
         if parameters.method is not OutlineChoice.PET:
             inside, outside = [], []
-        return lambda: _prepared(SegmentLogic(slicer.mrmlScene).startOutline(ct, settings, inside, pet, outside))
+        logic = SegmentLogic(slicer.mrmlScene, self._worker)
+        return lambda: _prepared(logic.startOutline(ct, settings, inside, pet, outside))
 
     @staticmethod
     def _may_outline_anew(segmentation: Any) -> bool:
