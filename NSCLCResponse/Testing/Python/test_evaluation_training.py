@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from NSCLCResponseLib.core.clinical_fit import fit_clinical
+from NSCLCResponseLib.core.clinical_fit import fit_clinical, fit_towards_equal
 from NSCLCResponseLib.core.evaluation import auc
 from NSCLCResponseLib.core.presets import TableFit
 from NSCLCResponseLib.core.safe_files import load_pipeline, save_pipeline
@@ -101,6 +101,23 @@ def test_a_missing_value_becomes_what_the_others_make_likely_and_tails_are_cut()
     np.testing.assert_array_equal(logits, pipeline.decision_function(rows))
     assert logits[0] == logits[1]  # a TMB beyond 50 mutations/Mb says no more than one of 50
     assert np.isfinite(logits).all()
+
+
+def test_the_ridge_pulls_known_variables_towards_equal_weights_and_yields_to_data():
+    from sklearn.linear_model import LogisticRegression
+
+    random = np.random.default_rng(2)
+    names = ["nlr", "tmb_mut_per_mb", "albumin_g_dl", "age", "something_else"]
+    x = random.normal(size=(3000, 5))
+    y = (random.random(3000) < 1 / (1 + np.exp(-(0.8 * x[:, 0] + 0.8 * x[:, 1] + 0.8 * x[:, 4])))).astype(int)
+    tight, _ = fit_towards_equal(names, x, y, 1e-6)
+    np.testing.assert_allclose(tight, [-tight[1], tight[1], tight[1], 0, 0], atol=1e-3)
+    free, _ = fit_towards_equal(names, x, y, 1e3)  # the data say that NLR goes with response here
+    np.testing.assert_allclose(free, [0.8, 0.8, 0, 0, 0.8], atol=0.15)
+    unknown = ["a", "b", "c", "d", "e"]
+    weights, intercept = fit_towards_equal(unknown, x[:200], y[:200], 0.1)
+    plain = LogisticRegression(C=0.1, tol=1e-10, max_iter=1000).fit(x[:200], y[:200])
+    np.testing.assert_allclose([*weights, intercept], [*plain.coef_[0], plain.intercept_[0]], atol=1e-4)
 
 
 def test_the_shipped_clinical_signature_reaches_the_figures_that_are_told_of_it(tmp_path: Path):
