@@ -82,7 +82,7 @@ class qMRMLTableView(PythonQtStyle, QTableView):
         super().__init__(parent)
         self._node, self._tag = None, None
         self.setModel(QStandardItemModel(self))
-        self.setViewport(qt.QWidget())
+        self.setViewport(qt.QFrame(styleSheet="background: white"))
         self.setHorizontalHeader(qt.QHeaderView(Qt.Orientation.Horizontal, self))
         self.setVerticalHeader(qt.QHeaderView(Qt.Orientation.Vertical, self))
 
