@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from NSCLCResponseSegmentLib.core.errors import JobCancelledError
+
 from .arguments import absolute, add_out_folder
 from .console import run_with_bar
 
@@ -48,6 +50,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     names = ("cases", "name", "trained_on", "from_model", "minutes", "steps", "seed", "work", "out", "overwrite")
-    result = run_with_bar("segment_train", {name: getattr(args, name) for name in names})
+    try:
+        result = run_with_bar("segment_train", {name: getattr(args, name) for name in names})
+    except JobCancelledError as cancelled:
+        raise JobCancelledError(
+            "Cancelled; no model was written.",
+            f"The same command goes on from what is kept in {args.work or args.out + '.work'}.",
+        ) from cancelled
     sys.stdout.write(result["summary"] + "\n")
     return 0

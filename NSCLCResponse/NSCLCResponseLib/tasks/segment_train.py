@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from NSCLCResponseSegmentLib.core.atomic import staged_folder
+from NSCLCResponseSegmentLib.core.atomic import discard_leftovers, staged_folder
 from NSCLCResponseSegmentLib.core.errors import CohortError, OutputError, SettingsError
 
 from ..core.batch_cases import read_cases
@@ -35,6 +35,7 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     work = Path(arguments.get("work") or out.with_name(out.name + ".work"))
     progress = context.progress
     cases = _cases(Path(arguments["cases"]))
+    discard_leftovers(work, work / "cases")
     files, failed = prepare_cases(cases, work / "cases", progress.part(0.0, 0.15))
     training, held_out = split_cases(files, plan)
     done = train(training, plan, work, progress.part(0.15, 0.85))

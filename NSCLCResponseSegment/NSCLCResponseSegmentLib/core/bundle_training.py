@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import SimpleITK as sitk
 from .atomic import staged_file
 from .bundle_crop import chest_box
 from .bundle_design import NETWORK, PATCH, preprocessing
-from .errors import CohortError, NSCLCResponseError, SegmentationError
+from .errors import CohortError, NSCLCResponseError, SegmentationError, SettingsError
 from .masks import read_mask
 from .progress import SILENT, Progress
 from .reading import read_ct
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 _LEAST_CASES = 4
-_CHECKPOINT_EVERY_SECONDS = 120.0
+_CHECKPOINT_EVERY_SECONDS = 30.0
 _LEARNING_RATE = 1e-3
 _TUMOUR_SHARE = 0.7  # of the patches that are centred on tumour
 
@@ -56,7 +57,7 @@ class TrainingPlan:
 
 
 def prepare_case(case: TrainingCase, folder: Path) -> Path:
-    """CT and mask as the network sees them, cut to the chest, as ``NAME.npz`` (made once).
+    """CT and mask as the network sees them, cut to the chest, as ``NAME.npz`` (made once, and anew if a file changed).
 
     ``image`` is float16 and ``label`` unsigned 8-bit, both (x, y, z) in RAS order, 2.5 mm.
 
@@ -64,9 +65,11 @@ def prepare_case(case: TrainingCase, folder: Path) -> Path:
     """
     from monai.bundle import ConfigParser
 
-    target = folder / f"{case.name}.npz"
+    target, made_from = folder / f"{case.name}.npz", _fingerprint(case)
     if target.is_file():
-        return target
+        with np.load(target, allow_pickle=False) as held:
+            if str(held["made_from"]) == made_from:
+                return target
     ct = read_ct(case.ct, case.series)
     mask = read_mask(case.mask, ct, case.roi)
     box, _ = chest_box(ct.image)
@@ -80,8 +83,16 @@ def prepare_case(case: TrainingCase, folder: Path) -> Path:
         sitk.WriteImage(label, str(files["label"]))
         data = prepare({key: str(path) for key, path in files.items()})
         image = data["image"][0].numpy().astype(np.float16)
-        np.savez_compressed(aside, image=image, label=data["label"][0].numpy().astype(np.uint8))
+        label_array = data["label"][0].numpy().astype(np.uint8)
+        np.savez_compressed(aside, image=image, label=label_array, made_from=made_from)
     return target
+
+
+def _fingerprint(case: TrainingCase) -> str:
+    """What a prepared patient depends on: the files' places, sizes and times, and what was chosen in them."""
+    files = [p for path in (case.ct, case.mask) for p in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    states = [(str(p), s.st_size, s.st_mtime_ns) for p in files if p.is_file() for s in [p.stat()]]
+    return hashlib.sha256(repr((states, case.roi, case.series)).encode()).hexdigest()
 
 
 def prepare_cases(
@@ -148,6 +159,7 @@ def train(files: Sequence[Path], plan: TrainingPlan, work: Path, progress: Progr
     :param files: of :func:`prepare_cases`. Each step's patches depend on the seed and the step's number alone.
     :returns: ``weights`` (averaged over the last part of the training), ``steps``, ``minutes`` and the mean ``loss`` of
         the last steps.
+    :raises SettingsError: ``work`` holds a training of other patients or another seed.
     """
     import torch
     from monai.losses import DiceCELoss
@@ -158,10 +170,11 @@ def train(files: Sequence[Path], plan: TrainingPlan, work: Path, progress: Progr
     if plan.start_from is not None:
         network.load_state_dict(plan.start_from)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=1e-5)
-    state = _resume(work / "checkpoint.pt", network, optimiser)
+    kind = f"{', '.join(f.name for f in files)}; seed {plan.seed}"
+    state = _resume(work / "checkpoint.pt", network, optimiser, kind)
     loss_of = DiceCELoss(softmax=True, to_onehot_y=True, include_background=False, batch=True)
     patches = _Patches(files, plan.seed)
-    saved = started = time.monotonic()
+    started, saved = time.monotonic(), float("-inf")  # the first step is kept, then one now and then
     spent = state["seconds"]
     while _share_done(plan, state["step"], spent) < 1:
         rate = _LEARNING_RATE * (1 - 0.95 * _share_done(plan, state["step"], spent))
@@ -202,12 +215,17 @@ def _average(state: dict[str, Any], network: torch.nn.Module) -> None:
             state["average"][name] = value.detach().cpu().clone()
 
 
-def _resume(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+def _resume(path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, kind: str) -> dict[str, Any]:
     import torch
 
     if not path.is_file():
-        return {"step": 0, "seconds": 0.0, "losses": [], "average": {}}
+        return {"step": 0, "seconds": 0.0, "losses": [], "average": {}, "kind": kind}
     held = torch.load(path, map_location="cpu", weights_only=True)
+    if held["state"].get("kind") != kind:
+        raise SettingsError(
+            f"{path.parent} holds an unfinished training of other patients or another seed.",
+            "Give another --work, or delete that folder.",
+        )
     network.load_state_dict(held["network"])
     optimiser.load_state_dict(held["optimiser"])
     return held["state"]
