@@ -122,6 +122,10 @@ def test_what_cannot_be_run_is_refused_in_words(tmp_path: Path):
     wrong = a_bundle(tmp_path / "f", network_def=network)
     with pytest.raises(SegmentationError, match="cannot be run"):
         run_bundle(open_bundle(wrong), ct)
+    cut = a_bundle(tmp_path / "h") / "models" / "model.pt"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    with pytest.raises(SegmentationError, match="cannot be run"):
+        run_bundle(open_bundle(cut.parents[1]), ct)
 
 
 def _without(folder: Path, part: str) -> Path:
