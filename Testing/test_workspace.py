@@ -217,6 +217,7 @@ def _erase_and_predict_again(page: Page) -> None:
     page.part("stale").wait_for(timeout=10 * SECONDS)
     assert page.text("review-state") == "stale"
     page.wait_for_volume(f"< {before}")
+    assert before - page.volume_ml() < 3  # the brush is the ball of 10 mm that the page says from the start
     page.press("tool-click")  # would lose the correction, so it is asked for
     page.click_in("Axial")
     page.press("question-no")
