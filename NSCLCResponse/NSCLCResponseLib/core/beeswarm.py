@@ -23,6 +23,7 @@ def beeswarm_png(predictions: Sequence[Mapping[str, Any]]) -> bytes:
     rows = _rows(predictions)
     if len(predictions) < FEWEST_PATIENTS or not rows:
         return b""
+    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -30,29 +31,29 @@ def beeswarm_png(predictions: Sequence[Mapping[str, Any]]) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.axvline(0, color="#8a95a3", linewidth=1)
+    colours = colormaps["cividis"].with_extremes(bad="#c4cad2")
+    place = {"cmap": colours, "vmin": 0, "vmax": 100, "s": 14, "linewidths": 0, "plotnonfinite": True}
     for number, (_, shares, percentiles) in enumerate(reversed(rows)):
-        dots = axes.scatter(
-            shares, _swarm(shares, number), c=percentiles, cmap="cividis", vmin=0, vmax=100, s=14, linewidths=0
-        )
+        dots = axes.scatter(shares, _swarm(shares, number), c=percentiles, **place)
     axes.set_yticks(range(len(rows)), [_capital(name) for name, *_ in reversed(rows)], fontsize=8)
     axes.set_xlabel("share of the log-odds of response (Shapley value); right: for response")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title(f"{len(predictions)} patients, {predictions[0]['signature_name']}", fontsize=10)
     bar = figure.colorbar(dots, ax=axes, ticks=[0, 50, 100])
-    bar.set_label("percentile in the training cohort")
+    bar.set_label("percentile in the training cohort (grey: not given)")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()
 
 
 def _rows(predictions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[float], list[float]]]:
-    """Name in words, shares and percentiles (50 where unknown) of the strongest features, strongest first."""
+    """Name in words, shares and percentiles (NaN where not given) of the strongest features, strongest first."""
     found: dict[str, tuple[list[float], list[float]]] = {}
     for prediction in predictions:
         for feature in strongest_features(prediction):
             shares, percentiles = found.setdefault(feature["name"], ([], []))
             shares.append(feature["share"])
-            percentiles.append(50.0 if feature["percentile"] is None else feature["percentile"])
+            percentiles.append(float("nan") if feature["percentile"] is None else feature["percentile"])
     ranked = sorted(found, key=lambda name: (-sum(abs(s) for s in found[name][0]), name))[:FEATURES_SHOWN]
     return [(feature_words(name), *found[name]) for name in ranked]
 
