@@ -79,3 +79,18 @@ def test_radiomics_in_the_background(a_simulated_patient, tmp_path):
     with (tmp_path / "f.csv").open(newline="") as stream:
         values = {row["feature"]: row["value"] for row in csv.DictReader(stream)}
     assert float(values["ct_original_shape_MeshVolume"]) > 0
+
+
+def test_a_slicer_without_our_packages_is_told_how_to_get_them(monkeypatch, capsys, tmp_path):
+    from NSCLCResponseLib.cli import slicer_module
+
+    def run_job(*_arguments, **_options):
+        import psutil  # as the end of a worker does
+
+        del psutil
+
+    monkeypatch.setattr(slicer_module, "run_job", run_job)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    code = slicer_module.run(["--ct", "ct.nrrd", "--mask", "mask.nrrd", "--result", str(tmp_path / "result.json")])
+    assert code == 2
+    assert capsys.readouterr().err.startswith("The Python package psutil is missing. Start a prediction")

@@ -13,12 +13,13 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from NSCLCResponseSegmentLib.core.atomic import staged_file
-from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError, SettingsError
+from NSCLCResponseSegmentLib.core.errors import DependencyError, NSCLCResponseError, SettingsError
 from NSCLCResponseSegmentLib.core.jobs import run_job
 from NSCLCResponseSegmentLib.core.progress import Progress
 
 from .predict import parse_clinical
 
+_INSTALL = "Start a prediction in the module NSCLC Response once: it installs what is missing."
 _DEFAULTS = {"probability": "-1", "verdict": "", "label": ""}
 
 
@@ -51,6 +52,9 @@ def run(argv: list[str]) -> int:
     except NSCLCResponseError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except ModuleNotFoundError as error:  # a Slicer in which the panels have not installed anything yet
+        sys.stderr.write(f"The Python package {error.name} is missing. {_INSTALL}\n")
+        return DependencyError.exit_code
     if args.returnparameterfile:
         lines = [f"{name} = {value}\n" for name, value in {**_DEFAULTS, **returned}.items()]
         Path(args.returnparameterfile).write_text("".join(lines), encoding="utf-8")
