@@ -38,7 +38,7 @@ def main() -> None:
         for name, shares in own[cohort["cohort"]].items():
             cohort["models"][name]["at_threshold"] = shares
         print(f"{cohort['cohort']}: {cohort['patients']} patients, {cohort['events']} responders\n")
-        print(markdown_table(cohort, published) + "\n")
+        print((markdown_table(cohort, published) if "auc" in cohort else cohort["note"]) + "\n")
 
 
 def read_judged(path: Path) -> list[object]:

@@ -16,7 +16,7 @@ from NSCLCResponseSegmentLib.core.errors import CohortError, NSCLCResponseError,
 from NSCLCResponseSegmentLib.core.progress import SILENT
 from NSCLCResponseSegmentLib.core.resources import resource
 from support.cli import nsclc_response
-from support.small_signature import SmallSignature, small_preset
+from support.small_signature import small_preset
 
 # ---------------------------------------------------------------- clinical values alone
 
@@ -83,35 +83,57 @@ def test_what_is_missing_is_told(a_clinical_signature: Path, a_warm_worker, tmp_
 # ---------------------------------------------------------------- centres
 
 
-def train_harmonised(small: SmallSignature, out: Path, reference: str = "") -> Path:
-    """A signature on the spheres' CT radiomics whose features are harmonised between the hospitals A and B."""
+_SETTINGS = """\
+imageType: {Original: {}}
+featureClass: {firstorder: , shape: }
+setting: {label: 1, binWidth: 25, geometryTolerance: 0.0001}
+"""
+
+
+def train_harmonised(folder: Path, patient: Path, reference: str = "") -> Path:
+    """A signature on CT features around those of ``patient``, harmonised between A and B, whose values are larger."""
+    import SimpleITK as sitk
+
     from NSCLCResponseLib.core.cohort import read_cohort
+    from NSCLCResponseLib.core.radiomics import extract_features, load_settings
     from NSCLCResponseLib.core.roles import read_roles
     from NSCLCResponseLib.core.signature_write import write_signature
     from NSCLCResponseLib.core.training import train
-    from NSCLCResponseLib.core.training_data import collect
+    from NSCLCResponseLib.core.training_data import TrainingData
     from NSCLCResponseLib.core.training_describe import Naming, build
 
+    folder.mkdir(exist_ok=True)
+    settings, out = folder / "radiomics_ct.yaml", folder / f"signature{reference}"
+    settings.write_text(_SETTINGS)
+    ct, mask = (sitk.ReadImage(str(patient / f"{name}.nii.gz")) for name in ("ct", "mask"))
+    own = extract_features(ct, mask, load_settings(settings), prefix="ct").values
+    random, count = np.random.default_rng(0), 60
+    y, second = np.arange(count) % 2, np.arange(count) % 3 == 0
+    x = np.array(list(own.values())) * (1 + 0.2 * random.normal(size=(count, len(own))) + 0.2 * y[:, None])
+    x[second] *= 1.4
+    centers = ["B" if there else "A" for there in second]
+    rows = [f"p{i},{y[i]},{centers[i]}" for i in range(count)]
+    (folder / "cohort.csv").write_text("\n".join(["patient,response,center", *rows]) + "\n")
+    (folder / "roles.yaml").write_text("patient: patient\ncenter: center\nendpoint: {response: response}\n")
+    cohort = read_cohort(folder / "cohort.csv", read_roles(folder / "roles.yaml"))
+    nobody = np.zeros(count, dtype=bool)
+    features = {"radiomics_ct": (list(own), x)}
+    data = TrainingData([p.name for p in cohort.patients], centers, y, features, None, nobody, nobody)
     whole = small_preset()
     table = replace(whole.table, harmonise="combat", reference=reference, keep=(3,), strengths=(0.1,))
     chosen = replace(whole, parts=("radiomics_ct",), nested=False, table=table)
-    cohort = read_cohort(small.cohort, read_roles(small.roles))
-    work = out.with_name("work")
-    data = collect(cohort, chosen.parts, small.settings, chosen.patch, work, SILENT)
-    second = np.array([center == "B" for center in data.centers])
-    data.features["radiomics_ct"][1][second] *= 1.3  # B's scanner sees everything larger
-    trained = train(data, chosen, work, SILENT)
+    trained = train(data, chosen, folder / f"work{reference}", SILENT)
     out.mkdir()
-    write_signature(out, *build(trained, cohort, chosen, Naming("harmonised", label="Ours."), small.settings))
+    write_signature(out, *build(trained, cohort, chosen, Naming("h", label="Ours."), {"radiomics_ct": settings}))
     return out
 
 
 def test_a_harmonised_signature_takes_the_patients_centre_from_the_caller_to_the_features(
-    a_small_signature: SmallSignature, a_simulated_patient: Path, a_warm_worker, tmp_path: Path
+    a_simulated_patient: Path, a_warm_worker, tmp_path: Path
 ):
     from NSCLCResponseSegmentLib.core.jobs import follow
 
-    folder = train_harmonised(a_small_signature, tmp_path / "signature")
+    folder = train_harmonised(tmp_path / "training", a_simulated_patient)
     signature = load_signature(folder)
     paths = {name: str(a_simulated_patient / f"{name}.nii.gz") for name in ("ct", "mask")}
     found = {}
@@ -137,10 +159,11 @@ def test_a_harmonised_signature_takes_the_patients_centre_from_the_caller_to_the
 
 
 def test_a_reference_centre_stands_in_for_unknown_ones_and_a_batch_reads_the_column(
-    a_small_signature: SmallSignature, tmp_path: Path
+    a_simulated_patient: Path, tmp_path: Path
 ):
-    signature = load_signature(train_harmonised(a_small_signature, tmp_path / "signature", reference="A"))
-    values = {name: float(i + 1) for i, name in enumerate(signature.feature_parts[0].features)}
+    signature = load_signature(train_harmonised(tmp_path / "training", a_simulated_patient, reference="A"))
+    part = signature.feature_parts[0]
+    values = dict(zip(part.features, part.quantiles[:, 50], strict=True))
     logits = {}
     for center in ("A", "B", "C"):
         there, notes = signature.at_center(center)
