@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FEWEST_PER_CLASS = 5  # smaller groups get counts, no measures
 _AGES = (65.0, 75.0)
 _ROC_POINTS = 400
+_SAME = 1e-9  # scores that differ by less come from a model without anything to say
 
 
 @dataclass
@@ -145,6 +146,9 @@ def compare_models(judged: Judged, seed: int) -> dict[str, Any]:
         y = judged.outcome[rows]
         if not enough(y):
             found[name] = {"patients": int(rows.sum()), "note": "too few patients"}
+            continue
+        if np.ptp(score[rows]) < _SAME:
+            found[name] = {"patients": len(y), "note": "it says the same of every patient"}
             continue
         difference, p_value = delong_test(y, judged.probability[rows], score[rows])
         found[name] = {

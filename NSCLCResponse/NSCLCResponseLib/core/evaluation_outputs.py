@@ -108,6 +108,11 @@ def evaluation_summary(metrics: Mapping[str, Any]) -> list[str]:
             f"{cohort['cohort']}: AUC {_words(cohort['auc'])}, {cohort['patients']} patients,"
             f" {cohort['events']} responders{slope_words}"
         )
+        timed = cohort["survival"].get("endpoint")
+        if timed:
+            lines.append(
+                f"  C-index {_words(timed['c_index'])}, {timed['patients']} patients, {timed['events']} events"
+            )
         for name, model in cohort["models"].items():
             if "auc" in model:
                 same = model["signature_on_the_same_patients"]["value"]

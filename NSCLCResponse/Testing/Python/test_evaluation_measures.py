@@ -119,6 +119,7 @@ def test_survival_of_a_published_trial():
     assert log_rank(time, event, treated) == pytest.approx(4.17e-5, rel=0.01)
     found = survival_measures(time, event, treated.astype(float), treated)
     assert found["hazard_ratio"]["value"] == pytest.approx(np.exp(-1.572), abs=0.001)  # ties as Efron
+    assert found["groups"][0]["at_risk"] == {"months": [0, 6, 12, 18, 24, 30], "patients": [21, 21, 12, 9, 5, 4]}
 
 
 def test_auc_in_time_is_right_in_spite_of_censoring():
@@ -155,7 +156,7 @@ def test_a_whole_evaluation_names_models_groups_and_what_is_too_small():
     outcome = y.copy()
     outcome[:3] = -1
     judged = Judged("some", [f"p{i}" for i in range(120)], ["A"] * 117 + ["B"] * 3, outcome, p, p > 0.5, 0.5)
-    judged.models["PD-L1 alone"] = pdl1
+    judged.models |= {"PD-L1 alone": pdl1, "a constant": np.full(120, 0.3)}
     judged.clinical |= clinical
     found = evaluate(judged)
     assert found["patients"] == 117
@@ -165,6 +166,7 @@ def test_a_whole_evaluation_names_models_groups_and_what_is_too_small():
     assert both["patients"] == int((np.isfinite(pdl1) & (outcome >= 0)).sum())
     expected = both["signature_on_the_same_patients"]["value"] - both["auc"]["value"]
     assert both["signature_minus_this"] == pytest.approx(expected, abs=2e-4)
+    assert found["models"]["a constant"] == {"patients": 117, "note": "it says the same of every patient"}
     groups = {(g["by"], g["group"]): g for g in found["subgroups"]}
     assert groups["centre", "B"]["patients"] == 3
     assert "auc" not in groups["centre", "B"]
