@@ -86,8 +86,8 @@ def test_lesions_are_chosen_named_and_recorded(tmp_path: Path, files: dict[str, 
     result = run(files, tmp_path / "primary.nii.gz", mask=mask, lesions="1=Primary")
     assert np.array_equal(voxels(result["out"]), tumour_mask())
     assert result["choice"]["dropped"] == [{"lesion": 2, "volume_ml": pytest.approx(0.031, abs=0.001)}]
-    assert "Lesions kept: Primary (1; " in result["summary"]
-    assert "dropped: 2 (0.03 mL)" in result["summary"]
+    assert "Lesions kept: Primary (lesion 1; " in result["summary"]
+    assert "dropped: lesion 2 (0.03 mL)" in result["summary"]
     with pytest.raises(MaskError, match="no lesion 7"):
         run(files, tmp_path / "none.nii.gz", mask=mask, lesions="7")
     assert not (tmp_path / "none.nii.gz").exists()

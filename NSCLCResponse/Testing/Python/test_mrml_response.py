@@ -149,8 +149,8 @@ def test_the_choice_of_lesions_is_in_the_review_record_until_it_is_undone(a_slic
     apply_choice(node, ct, LesionChoice.parse("1=Primary"))
     event = stored_review(scene).events[-1]
     assert (event.what, event.by) == ("lesions chosen", "Dr Test")
-    assert event.comment.startswith("kept: Primary (1; ")
-    assert "dropped: 2 (" in event.comment
+    assert event.comment.startswith("kept: Primary (lesion 1; ")
+    assert "dropped: lesion 2 (" in event.comment
     assert event.volume_after_ml < event.volume_before_ml
     assert stored_review(scene).lesion_choice == lesion_choice_of(node)
     assert session.record.is_edited_by_hand, "a new outline would lose it"

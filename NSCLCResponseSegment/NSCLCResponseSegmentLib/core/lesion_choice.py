@@ -103,10 +103,16 @@ def _require_known(choice: LesionChoice, count: int) -> None:
 
 
 def choice_words(record: Mapping[str, Any]) -> str:
-    """A choice's record in words: ``kept: Primary (1; 33.1 mL), Node (2, 3; 4.0 mL); dropped: 4 (0.32 mL)``."""
-    kept = [f"{g['name']} ({', '.join(map(str, g['lesions']))}; {_ml(g['volume_ml'])})" for g in record["kept"]]
-    dropped = [f"{d['lesion']} ({_ml(d['volume_ml'])})" for d in record["dropped"]]
+    """A choice's record in words: ``kept: Primary (lesion 1; 33.1 mL), Node (lesions 2, 3; 4.0 mL); dropped: lesion 4
+    (0.32 mL)``; numbers are those of before the choice.
+    """
+    kept = [f"{g['name']} ({_numbered(g['lesions'])}; {_ml(g['volume_ml'])})" for g in record["kept"]]
+    dropped = [f"{_numbered([d['lesion']])} ({_ml(d['volume_ml'])})" for d in record["dropped"]]
     return "kept: " + ", ".join(kept) + ("; dropped: " + ", ".join(dropped) if dropped else "")
+
+
+def _numbered(labels: Sequence[int]) -> str:
+    return f"{'lesion' if len(labels) == 1 else 'lesions'} {', '.join(map(str, labels))}"
 
 
 def _ml(volume: float) -> str:
