@@ -207,8 +207,8 @@ def apply_result(
     """Put a finished prediction into the scene.
 
     Tables and text of an earlier prediction are removed; the result node refers to the new ones by the roles
-    ``features``, ``contributions``, ``lesions``, ``summary``, ``map``, ``plot`` (with ``series`` and ``waterfall``), and
-    to what was predicted on by ``segmentation``, ``ct``, ``pet``.
+    ``features``, ``contributions``, ``lesions``, ``summary``, ``map``, ``plot`` (with ``series`` and ``waterfall``),
+    and to what was predicted on by ``segmentation``, ``ct``, ``pet``.
 
     :param network_map: −1 to 1 on the CT's grid; becomes a volume with its own colours.
     """
