@@ -140,6 +140,9 @@ def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_c
 def test_tables_fit_their_panel_also_after_they_were_hidden(a_desktop, both, a_small_case):
     from NSCLCResponseSegmentLib.gui.tables import fitting_widths
 
+    both[1].panel.parameters.segmentation = None
+    assert both[0].panel.ui.lesionTable.model().rowCount() == 1, "the panels may show different segmentations"
+    both[1].panel.parameters.segmentation = a_small_case[1]
     assert fitting_widths([90, 110, 60], 400) == [90, 110, 60]
     assert fitting_widths([90, 110, 60], 200) == [70, 70, 60], "the widest give way first"
     ui = both[1].panel.ui

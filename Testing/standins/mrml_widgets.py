@@ -12,8 +12,6 @@ from PySide6.QtWidgets import QComboBox, QLabel, QTableView, QVBoxLayout, QWidge
 from .ctk_widgets import qt_property
 from .pythonqt import CUSTOM_WIDGETS, PythonQtStyle, qt
 
-_CHANGED = vtk.vtkCommand.ModifiedEvent
-
 
 class qMRMLWidget(PythonQtStyle, QWidget):
     """Passes the scene on to what is in it."""
@@ -92,7 +90,7 @@ class qMRMLTableView(PythonQtStyle, QTableView):
         if self._node is not None:
             self._node.RemoveObserver(self._tag)
         self._node = node
-        self._tag = node.AddObserver(_CHANGED, lambda *_args: self._fill()) if node is not None else None
+        self._tag = node and node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_args: self._fill())
         self._fill()
         self.horizontalHeader().setMinimumSectionSize(60)
         self.resizeColumnsToContents()
@@ -100,7 +98,8 @@ class qMRMLTableView(PythonQtStyle, QTableView):
     def _fill(self) -> None:
         table, model = self._node.GetTable() if self._node is not None else vtk.vtkTable(), self.model()
         columns = range(table.GetNumberOfColumns())
-        model.clear()
+        model.setRowCount(0)
+        model.setColumnCount(len(columns))
         model.setHorizontalHeaderLabels([table.GetColumnName(c) for c in columns])
         for row in range(table.GetNumberOfRows()):
             model.appendRow([QStandardItem(table.GetValue(row, c).ToString()) for c in columns])

@@ -46,7 +46,9 @@ class ResponsePanel(ModulePanel):
         self.explanation = ExplanationView(ui)
         self.review = ReviewView(ui, self._on_sign)
         self.files = ReportFiles()
-        self.lesions = LesionTable(ui.lesionTable, ui.lesionNote, on_measured=self._on_measured)
+        self.lesions = LesionTable(
+            ui.lesionTable, ui.lesionNote, on_measured=self._on_measured, tag="NSCLCResponsePredictedLesions"
+        )
         self.predicting = JobControl(
             ui.predictButton,
             ui.predictBar,

@@ -24,6 +24,7 @@ class LesionTable:
     :param note: label under it.
     :param on_measured: called after the lesions were measured again.
     :param on_selected: called after the user chose rows.
+    :param tag: of the table node; each panel has its own, since they may show different segmentations.
     """
 
     def __init__(
@@ -32,8 +33,9 @@ class LesionTable:
         note: qt.QLabel,
         on_measured: Callable[[], None] = lambda: None,
         on_selected: Callable[[], None] = lambda: None,
+        tag: str = _TABLE,
     ) -> None:
-        self._view, self._on_selected = view, on_selected
+        self._view, self._on_selected, self._tag = view, on_selected, tag
         self._table, self._note, self._on_measured = FittedTable(view), note, on_measured
         self._segmentation: Any = None
         self._ct: Any = None
@@ -81,7 +83,7 @@ class LesionTable:
         except NSCLCResponseError as error:
             self.lesions = []
             self._note.text = str(error)
-        table = shown_table(slicer.mrmlScene, _TABLE)
+        table = shown_table(slicer.mrmlScene, self._tag)
         fill_lesion_table(table, self.lesions, self.names)
         self._table.show(table)
         self._on_measured()
