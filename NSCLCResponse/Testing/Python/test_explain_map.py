@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -14,84 +16,92 @@ from NSCLCResponseLib.core.explain_map import (
     onto_ct,
 )
 from NSCLCResponseLib.core.network import build_network
-from NSCLCResponseLib.core.patch import PatchSpec, cut_patch
+from NSCLCResponseLib.core.patch import PatchSpec, cut_patch, patch_grid, tumour_centre
+from NSCLCResponseLib.core.phantom.frame import Grid
+from NSCLCResponseLib.core.phantom.patient import simulate_patient
 from NSCLCResponseLib.core.presets import NetworkFit
 from NSCLCResponseLib.core.signature import NetworkPart
-from NSCLCResponseLib.core.training_network import network_spec, train_network
+from NSCLCResponseLib.core.signature_io import default_signature, load_signature
+from NSCLCResponseLib.core.training_network import network_spec
 
-SPEC = PatchSpec(size=16, spacing_mm=3.0)
-FIT = NetworkFit(epochs=14, batch=8, features=(8, 16), learning_rate=6e-3)
+GRID = Grid.around_body((80, 108, 108), (3.6, 3.7, 3.7), -178.0)
 
 
-def patch_with_signal(random: np.random.Generator, outcome: int) -> tuple[np.ndarray, np.ndarray]:
-    """A tumour with a dense patch in front (responders) or behind, and where that patch is.
+@dataclass(frozen=True)
+class Planted:
+    """A simulated patient, with the voxels of its outline and of the planted place on the patch's grid."""
 
-    Density, size and contrast are the same for both, so only the place tells.
+    patch: np.ndarray
+    mask: sitk.Image
+    inside: np.ndarray
+    place: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def part() -> NetworkPart:
+    return load_signature(default_signature()).network_part
+
+
+@pytest.fixture(scope="module")
+def patients(part: NetworkPart) -> list[Planted]:
+    """Of high or low traits: in between, the dense and the faint part lie left and right, which tells no outcome."""
+    found = []
+    for index, latent in ((1, -1.8), (2, 1.8), (3, -1.8)):
+        patient = simulate_patient(62, index, latent=latent, with_pet=False, grid=GRID)
+        grid = patch_grid(tumour_centre(patient.mask), part.patch)
+        inside, place = (
+            sitk.GetArrayFromImage(sitk.Resample(mask, grid, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
+            for mask in (patient.mask, patient.signal_mask)
+        )
+        patch = cut_patch(patient.ct, None, patient.mask, part.patch)
+        found.append(Planted(patch, patient.mask, inside, place & inside))
+    return found
+
+
+def test_attributions_sum_to_the_difference_from_the_homogeneous_tumour(part: NetworkPart, patients: list[Planted]):
+    patch = patients[1].patch
+    found, logit, same = integrated_gradients(part.network, patch, steps=32)
+    assert logit == pytest.approx(float(part.logits(patch[None])[0]), abs=1e-5)
+    assert found.sum() == pytest.approx(logit - same, abs=0.05 * abs(logit - same) + 0.02)
+    flat, whole = homogeneous_patch(patch), patch[-1] == 1
+    assert flat[0][whole].std() < 1e-5
+    np.testing.assert_array_equal(flat[0][patch[-1] == 0], patch[0][patch[-1] == 0])
+
+
+def test_the_shown_map_finds_the_planted_place(part: NetworkPart, patients: list[Planted]):
+    """It holds 1.25 times as much of the map as chance would put there in each, and 1.7 times on average.
+
+    Ten such patients had 1.5 to 3.0 times, 2.2 on average.
     """
-    z, y, x = np.indices((SPEC.size,) * 3) - 7.5
-    mask = (z**2 + y**2 + x**2) < 6.0**2
-    centre = np.array([random.uniform(-1, 1), -3.0 if outcome else 3.0, random.uniform(-1, 1)])
-    signal = ((z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2) < 2.0**2
-    images = [np.where(mask, 0.1, -0.9) + 0.5 * signal + random.normal(0, 0.15, mask.shape) for _ in range(2)]
-    return np.stack([*images, np.zeros(mask.shape), mask]).astype(np.float32), signal & mask
+    lifts = []
+    for patient in patients:
+        made = explain_patch(part, patient.patch, patient.mask)
+        mass = np.abs(sitk.GetArrayFromImage(made.gradients))
+        chance = patient.place.sum() / patient.inside.sum()
+        lifts.append(mass[patient.place].sum() / mass[patient.inside].sum() / chance)
+    assert min(lifts) > 1.25, lifts
+    assert np.mean(lifts) > 1.7, lifts
 
 
-@pytest.fixture(scope="module")
-def trained() -> NetworkPart:
-    random = np.random.default_rng(0)
-    outcome = np.arange(64) % 2
-    patches = np.stack([patch_with_signal(random, y)[0] for y in outcome])
-    return NetworkPart("cnn", SPEC, train_network(patches, outcome, SPEC, FIT, seed=1))
-
-
-@pytest.fixture(scope="module")
-def patients() -> list[tuple[np.ndarray, np.ndarray, int]]:
-    random = np.random.default_rng(9)
-    return [(*patch_with_signal(random, y), y) for y in (0, 1) * 6]
-
-
-def test_attributions_sum_to_the_difference_from_the_homogeneous_tumour(trained: NetworkPart, patients):
-    for patch, _, _ in patients[:4]:
-        found, logit, same = integrated_gradients(trained.network, patch, steps=48)
-        assert logit == pytest.approx(float(trained.logits(patch[None])[0]), abs=1e-5)
-        assert found.sum() == pytest.approx(logit - same, abs=0.05 * abs(logit - same) + 0.02)
-        flat = homogeneous_patch(patch)
-        assert flat[0][patch[-1] == 1].std() < 1e-5
-        np.testing.assert_array_equal(flat[0][patch[-1] == 0], patch[0][patch[-1] == 0])
-
-
-def test_the_map_finds_the_place_of_the_signal(trained: NetworkPart, patients):
-    """Its mass within the dense patch is at least three times what chance would put there."""
-    told = [float(trained.logits(patch[None])[0]) > 0 for patch, _, _ in patients]
-    assert np.mean([t == bool(y) for t, (_, _, y) in zip(told, patients, strict=True)]) >= 0.9, "it learned the signal"
-    shares = []
-    for patch, signal, _ in patients:
-        found, _, _ = integrated_gradients(trained.network, patch)
-        inside = patch[-1] > 0
-        chance = signal.sum() / inside.sum()
-        shares.append(np.abs(found)[signal].sum() / np.abs(found)[inside].sum() / chance)
-    assert np.mean(shares) > 3, shares
-
-
-def test_random_weights_give_another_map(trained: NetworkPart, patients):
+def test_random_weights_give_another_map(part: NetworkPart, patients: list[Planted]):
     """Sanity check of Adebayo et al. 2018: a map that ignores what was learned explains nothing."""
     import torch
 
-    spec, random = network_spec(SPEC, FIT), []
-    for seed in range(4):
+    spec, random = network_spec(part.patch, NetworkFit()), []
+    for seed in range(2):
         torch.manual_seed(seed)
         random.append(build_network(spec).eval())
-    same = build_network(spec)
-    same.load_state_dict(trained.network.state_dict())
-    for make in (lambda network, patch: integrated_gradients(network, patch)[0], grad_cam):
-        alike, different = [], []
-        for patch, _, _ in patients[:6]:
-            inside = patch[-1] > 0
-            given = make(trained.network, patch)[inside]
-            alike.append(np.corrcoef(given, make(same.eval(), patch)[inside])[0, 1])
-            different += [np.corrcoef(given, make(network, patch)[inside])[0, 1] for network in random]
-        assert np.mean(alike) > 0.999
-        assert np.nanmean(np.abs(different)) < 0.5
+    same = build_network(spec).eval()
+    same.load_state_dict(part.network.state_dict())
+    for make in (lambda network, patch: integrated_gradients(network, patch, steps=6)[0], grad_cam):
+        different = []
+        for number, patient in enumerate(patients[:2]):
+            given = make(part.network, patient.patch)[patient.inside]
+            if not number:
+                np.testing.assert_allclose(make(same, patient.patch)[patient.inside], given, atol=1e-5)
+            others = [make(network, patient.patch)[patient.inside] for network in random]
+            different += [np.corrcoef(given, other)[0, 1] for other in others]
+        assert np.nanmean(np.abs(different)) < 0.8, different
 
 
 def test_the_map_lies_on_the_ct_where_the_patch_was():
@@ -102,8 +112,9 @@ def test_the_map_lies_on_the_ct_where_the_patch_was():
     ct = sitk.Flip(ct, [True, False, True])
     mask = sitk.Cast(ct * 0, sitk.sitkUInt8)
     mask[25:34, 20:29, 14:22] = 1
-    part = NetworkPart("cnn", SPEC, build_network(network_spec(SPEC, FIT)).eval())
-    made = explain_patch(part, cut_patch(ct, None, mask, SPEC), mask)
+    spec = PatchSpec(size=16, spacing_mm=3.0)
+    part = NetworkPart("cnn", spec, build_network(network_spec(spec, NetworkFit(features=(8, 16)))).eval())
+    made = explain_patch(part, cut_patch(ct, None, mask, spec), mask)
     whole, cut = made.on_ct(ct), made.on_ct(ct, cut=True)
     assert whole.GetSize() == ct.GetSize()
     assert whole.GetDirection() == ct.GetDirection()
