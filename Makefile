@@ -32,6 +32,7 @@ bench:
 	@$(PYTHON) .ci/setup.py test
 	@$(BIN)/python Testing/bench_radiomics.py $(ARGS)
 	@$(BIN)/python Testing/bench_click.py
+	@$(BIN)/python Testing/bench_predict.py
 
 ibsi:
 	@$(PYTHON) .ci/setup.py run

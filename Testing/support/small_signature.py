@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,10 +111,18 @@ def train_small(cohort_folder: Path, out: Path, work: Path, seed: int = 3) -> No
 
 @pytest.fixture(scope="session")
 def a_small_signature(tmp_path_factory: pytest.TempPathFactory) -> SmallSignature:
-    """Do not change its files; copy the folder first."""
-    folder = tmp_path_factory.mktemp("spheres")
+    """Do not change its files; copy the folder first. Processes that test side by side share it: the first makes it."""
+    from filelock import FileLock
+
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "spheres"
     cohort = folder / "cohort"
-    write_sphere_cohort(cohort)
-    train_small(cohort, folder / "signature", folder / "work")
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what another process could not finish
+            folder.mkdir()
+            write_sphere_cohort(cohort)
+            train_small(cohort, folder / "signature", folder / "work")
+            (folder / "made").touch()
     settings = {name: cohort / f"{name}.yaml" for name in ("radiomics_ct", "radiomics_pet")}
     return SmallSignature(folder / "signature", cohort / "cohort.csv", cohort / "roles.yaml", settings)
