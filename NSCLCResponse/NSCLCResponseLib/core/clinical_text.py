@@ -95,7 +95,8 @@ def _unused(prediction: Mapping[str, Any]) -> str:
 def _alternative(alternative: Mapping[str, Any]) -> str:
     change = signed(alternative["difference"])
     text = alternative["text"]
-    words = _capital(text) if text.startswith("without") else f"With {text}"
+    article = "an " if text.startswith("outline") else ""
+    words = _capital(text) if text.startswith("without") else f"With {article}{text}"
     return f"{words} it would be {alternative['probability']:.2f} ({change})."
 
 
