@@ -36,7 +36,7 @@ from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 from NSCLCResponseSegmentLib.core.reading import read_case
 from NSCLCResponseSegmentLib.core.resources import resource
 from support.cli import nsclc_response
-from support.small_signature import SmallSignature
+from support.small_signature import PATIENTS, SmallSignature
 
 
 def table_data(x: np.ndarray, y: np.ndarray) -> TrainingData:
@@ -183,22 +183,26 @@ def test_a_centre_left_out_is_judged_by_the_others_and_reports_show_it_all(tmp_p
 
 
 def test_an_outside_cohort_becomes_one_self_contained_report(a_small_signature: SmallSignature, tmp_path: Path):
-    out = tmp_path / "evaluation"
-    arguments = ("--signature", a_small_signature.folder, "--cohort", a_small_signature.cohort)
+    out, table = tmp_path / "evaluation", tmp_path / "half.csv"
+    folder = a_small_signature.cohort.parent
+    head, *lines = a_small_signature.cohort.read_text().splitlines()
+    half = [line.replace(f",s{line[1:3]}/", f",{folder}/s{line[1:3]}/") for line in lines[PATIENTS // 2 :]]
+    table.write_text("\n".join([head, *half]) + "\n")
+    arguments = ("--signature", a_small_signature.folder, "--cohort", table)
     done = nsclc_response("evaluate", *arguments, "--roles", a_small_signature.roles, "--out", out)
     assert done.code == 0, done.err
     assert "Trained on spheres" in done.out
     metrics = json.loads((out / "metrics.json").read_text())
     cohort = metrics["cohorts"][0]
-    assert cohort["patients"] == 40
+    assert cohort["patients"] == PATIENTS // 2
     assert cohort["auc"]["value"] > 0.8  # the very patients it was trained on
     assert {"CT radiomics alone", "PET radiomics alone", "3D-CNN alone", "clinical values alone", "PD-L1 alone"} <= set(
         cohort["models"]
     )
     assert "volume alone (smaller is better)" in cohort["models"]
-    assert metrics["controls"]["shuffled_voxels"]["images"]["patients"] == 40
+    assert metrics["controls"]["shuffled_voxels"]["images"]["patients"] == PATIENTS // 2
     rows = list(csv.DictReader((out / "predictions.csv").open()))
-    assert len(rows) == 40
+    assert len(rows) == PATIENTS // 2
     assert {"patient", "center", "outcome", "fold", "probability", "CT radiomics alone"} <= set(rows[0])
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") >= 5
