@@ -242,10 +242,8 @@ def test_lesions_are_dropped_merged_and_named(a_desktop, panel):
     mask[2:12, 2:12, 2:12] = 1
     mask[20:26, 20:26, 2:8] = 1
     mask[30:34, 30:34, 12:16] = 1
-    panel.parameters.ct, panel.parameters.segmentation = (
-        ct,
-        segmentation_from_mask(a_desktop.slicer.mrmlScene, mask, ct),
-    )
+    panel.parameters.ct = ct
+    panel.parameters.segmentation = segmentation_from_mask(a_desktop.slicer.mrmlScene, mask, ct)
     ui, table = panel.ui, panel.lesions
     assert len(table.lesions) == 3
     assert not ui.dropButton.enabled
