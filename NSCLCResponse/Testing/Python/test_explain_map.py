@@ -101,7 +101,7 @@ def test_random_weights_give_another_map(part: NetworkPart, patients: list[Plant
                 np.testing.assert_allclose(make(same, patient.patch)[patient.inside], given, atol=1e-5)
             others = [make(network, patient.patch)[patient.inside] for network in random]
             different += [np.corrcoef(given, other)[0, 1] for other in others]
-        assert np.nanmean(np.abs(different)) < 0.8, different
+        assert np.nanmean(np.abs(different)) < 0.5, different
 
 
 def test_the_map_lies_on_the_ct_where_the_patch_was():
