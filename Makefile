@@ -23,9 +23,11 @@ review:
 	@[ -d $(DEMO)/patient ] || $(BIN)/nsclc-response phantom --patients 1 --seed 7 --out $(DEMO)/patient
 	@$(BIN)/nsclc-response review $(DEMO)/patient/patients/sim-0001
 
-test:  # two processes side by side, then what measures time, alone
+# Three processes with one thread each keep two cores busy (threads of several processes wait for each other); then,
+# alone and with all threads, what measures time.
+test:
 	@$(PYTHON) .ci/setup.py test
-	@failed=0; $(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" || failed=$$?; \
+	@failed=0; OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" || failed=$$?; \
 	    $(BIN)/python -m pytest -m alone && exit $$failed
 
 bench:
