@@ -77,7 +77,8 @@ def _roc(metrics: Mapping[str, Any]) -> tuple[Figure, Axes]:
     for index, (name, other) in enumerate(metrics["models"].items()):
         if "roc" in other:
             few = "" if other["patients"] == metrics["patients"] else f", {other['patients']} patients"
-            style = {"color": _COLOURS[index % len(_COLOURS)], "linewidth": 1.1}
+            dashes = ("-", "--", ":")[index // len(_COLOURS) % 3]  # more curves than colours that can be told apart
+            style = {"color": _COLOURS[index % len(_COLOURS)], "linewidth": 1.1, "linestyle": dashes}
             _curve(axes, other["roc"], f"{name}: {_words(other['auc'])}{few}", style)
     main = {"color": _MAIN, "linewidth": 2.4, "zorder": 5}
     _curve(axes, metrics["roc"], f"signature: {_words(metrics['auc'])}", main)
