@@ -85,7 +85,7 @@ def test_the_networks_labels_are_permuted_and_finished_draws_are_kept(tmp_path: 
     found = permuted_network(data, chosen, 2, tmp_path, progress)
     assert (found["permutations"], found["epochs"], found["folds"]) == (2, 6, 2)
     assert found["auc"] > 0.8 > found["permuted_median"]
-    assert found["p"] == pytest.approx(1 / 3)
+    assert found["p"] == pytest.approx(1 / 3, abs=1e-4)
     assert any("draw 2 of 2" in text for text in texts)
 
     def never(*_: object) -> None:

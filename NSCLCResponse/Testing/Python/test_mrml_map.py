@@ -38,7 +38,13 @@ def a_result() -> dict:
         0.35, "response", "Some 1", "0" * 64, "Trained on x.", 0.4, parts, features, base_logit=-0.52
     )
     tumour = {"lesion_count": 1, "volume_ml": 2.0, "longest_axial_diameter_mm": 9.0}
-    rest = {"tumour": tumour, "notice": "Research.", "failed_features": {}, "review": ReviewRecord().to_json()}
+    rest = {
+        "tumour": tumour,
+        "lesions": [],
+        "notice": "Research.",
+        "failed_features": {},
+        "review": ReviewRecord().to_json(),
+    }
     return {"prediction": prediction.to_json(), **rest}
 
 
