@@ -14,10 +14,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .errors import DependencyError
+
+if TYPE_CHECKING:
+    import psutil
 
 WORKER_MODULE = "NSCLCResponseLib.worker"
 _LOG_LINES_KEPT = 1000
@@ -53,6 +57,21 @@ def worker_environment(threads: int | None = None) -> dict[str, str]:
         for name in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OPENBLAS_NUM_THREADS"):
             environment[name] = str(threads)
     return environment
+
+
+def _wait_until_gone(processes: list[psutil.Process], seconds: float) -> None:
+    """Wait until none of them runs; one that has ended but that nobody has collected yet (a zombie) does not run."""
+    import psutil
+
+    end = time.monotonic() + seconds
+    while processes and time.monotonic() < end:
+        try:
+            if processes[-1].is_running() and processes[-1].status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.005)
+                continue
+        except psutil.NoSuchProcess:
+            pass
+        processes = processes[:-1]
 
 
 class WorkerProcess:
@@ -145,7 +164,7 @@ class WorkerProcess:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
-        psutil.wait_procs([p for p in tree if p.pid != self._process.pid], timeout=1.5)
+        _wait_until_gone([p for p in tree if p.pid != self._process.pid], 1.5)
         for reader in self._readers:
             reader.join(timeout=1.0)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
