@@ -3,9 +3,8 @@
 Random points inside each tumour are clicked (seed 7, at least 2 mm inside). Each is scored three ways: the outline of
 one click, the best of the up to three sizes offered, and after two corrections, each a click at the deepest point of
 the largest piece of error. Dice is SimpleITK's; mean surface distance and 95 % Hausdorff distance are MONAI's, in mm.
-Each case runs in a process of its own: memory is the peak of the first click
-with its corrections, before MONAI is loaded. The first click on a
-CT includes its anatomy, the others find it kept.
+Each case runs in a process of its own: memory is the peak of the first click with its corrections, before MONAI is
+loaded. The first click on a CT includes its anatomy, the others find it kept.
 """
 
 from __future__ import annotations
