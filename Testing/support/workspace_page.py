@@ -131,7 +131,25 @@ class Page:
         """The largest lesion in the middle of all views."""
         self.part("lesions").wait_for(timeout=60 * SECONDS)
         self.tab.locator("[data-test=lesions] button").first.click()
-        self.tab.wait_for_timeout(300)
+        self.wait_for_still_pictures()
+
+    def wait_for_still_pictures(self) -> None:
+        """Wait until the server has done what it was asked for, and no picture has come for a second since."""
+        end = time.monotonic() + 30
+        before, now = "", self._pictures()
+        while before != now:
+            assert time.monotonic() < end, "the views never rest"
+            self.tab.wait_for_timeout(1 * SECONDS)
+            before, now = now, self._pictures()
+
+    def _pictures(self) -> str:
+        """What names the pictures shown, after an answer of the server: its work is done in the order of asking."""
+        return str(
+            self.tab.evaluate(
+                "async () => { await window.trame.trigger('act', ['nothing']);"
+                " return Array.from(document.querySelectorAll('[data-view] img'), image => image.src).join(); }"
+            )
+        )
 
     def click_in(self, view: str) -> None:
         """As slowly as a person: events of the mouse within ten milliseconds are taken as one."""
