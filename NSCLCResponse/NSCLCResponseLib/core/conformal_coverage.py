@@ -42,8 +42,8 @@ def coverage(outcome: np.ndarray, found: Mapping[str, np.ndarray], level: float)
     """How often the sets at ``level`` hold what came true, by outcome, and how many decide; ``None`` without patients.
 
     :param outcome: (patients,) 1, 0, or -1 where unknown. :param found: of :func:`verdict_p_values`.
-    :returns: ``level``; per verdict ``patients`` and ``coverage`` with Wilson's interval; shares of patients with
-        ``one_verdict``, with ``both`` (it cannot say) and with ``none``.
+    :returns: ``level``; per verdict, and for ``all``, ``patients`` and ``coverage`` with Wilson's interval; shares of
+        patients with ``one_verdict``, with ``both`` (it cannot say) and with ``none``.
     """
     import numpy as np
 
@@ -58,5 +58,7 @@ def coverage(outcome: np.ndarray, found: Mapping[str, np.ndarray], level: float)
         if own.any():
             share = wilson(int(kept[name][own].sum()), int(own.sum()))
             entry[name] = {"patients": int(own.sum()), "coverage": share.to_json()}
+    held = np.choose(outcome[known], [kept[LABELS[0]], kept[LABELS[1]]])
+    entry["all"] = {"patients": held.size, "coverage": wilson(int(held.sum()), held.size).to_json()}
     words = {"one_verdict": 1, "both": 2, "none": 0}
     return entry | {name: round(float(np.mean(size == number)), 4) for name, number in words.items()}

@@ -127,7 +127,8 @@ def evaluation_summary(metrics: Mapping[str, Any]) -> list[str]:
 
 def _coverage_words(one: Mapping[str, Any]) -> str:
     kept = [f"'{n}' in {_words(one[n]['coverage'])} of {one[n]['patients']}" for n in LABELS.values() if n in one]
-    return f"{', '.join(kept)}; {one['one_verdict']:.0%} get one verdict"
+    every = f"{_words(one['all']['coverage'])} of all {one['all']['patients']}"
+    return f"{', '.join([*kept, every])}; {one['one_verdict']:.0%} get one verdict"
 
 
 def _control_lines(controls: Mapping[str, Any]) -> list[str]:

@@ -117,6 +117,7 @@ def test_coverage_counts_by_outcome_and_by_size_of_the_set():
     assert counted["patients"] == 5
     assert counted["responder"]["coverage"]["value"] == 0.5
     assert counted["non-responder"]["coverage"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    assert (counted["all"]["patients"], counted["all"]["coverage"]["value"]) == (5, 0.6)
     assert (counted["one_verdict"], counted["both"], counted["none"]) == (0.6, 0.2, 0.2)
     assert measured_coverage(outcome, {name: np.full(6, np.nan) for name in found}, 0.8) is None
 
