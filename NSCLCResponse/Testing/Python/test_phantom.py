@@ -149,7 +149,7 @@ def oracle(patient: phantom.SimulatedPatient) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("index", [2, 3, 6])
+@pytest.mark.parametrize("index", [2, 6])
 def test_the_same_patient_as_a_better_responder_differs_in_the_three_traits_but_not_in_shape(index: int) -> None:
     started = time.process_time()
     worse, better = (a_patient(index, latent=z, with_pet=False) for z in (-1.5, 1.5))
@@ -183,12 +183,16 @@ def test_the_spatial_trait_alone_leaves_histogram_and_texture_alone() -> None:
     assert abs(difference.mean()) < 0.03 * np.mean(texture[1.5])
 
 
-def test_a_trait_that_is_switched_off_shows_chance() -> None:
-    drawn = [phantom.draw_patient(8, i, traits=("texture",)) for i in range(1, 401)]
-    latent = np.array([d.latent for d in drawn])
-    assert all(d.traits["texture"] == d.latent for d in drawn)
-    for name in ("histogram", "spatial"):
-        assert abs(np.corrcoef(latent, [d.traits[name] for d in drawn])[0, 1]) < 0.16
+@pytest.mark.parametrize("alone", ["histogram", "texture", "spatial"])
+def test_a_trait_shows_alone_when_the_others_are_switched_off(alone: str) -> None:
+    worse, better = (a_patient(3, latent=z, with_pet=False, traits=(alone,)) for z in (-1.5, 1.5))
+    assert (list(better.traits), better.traits[alone]) == ([alone], 1.5)
+    assert voxels(better.signal_mask).any() == (alone == "spatial")
+    low, high = oracle(worse), oracle(better)
+    difference = {name: high[name] - low[name] for name in low}
+    limits = {"histogram": 0.4, "texture": 0.4, "spatial": 0.3}  # a little crosses over: noise has a texture, too
+    assert difference[alone] > 1.5 * limits[alone], difference
+    assert all(abs(difference[name]) < limits[name] for name in {*low} - {alone}), difference
 
 
 def test_a_cohort_is_the_same_in_one_process_or_two_and_says_that_it_is_simulated(tmp_path: Path) -> None:

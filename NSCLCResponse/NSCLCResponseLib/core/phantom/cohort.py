@@ -45,7 +45,8 @@ Response rate in the population: {response_rate:.2f}; in these {patients} patien
 
 Traits       histogram: spread of the tumour's HU and level of its SUV. texture: correlation length of its pattern.
              spatial: the denser and hotter patch lies in front in responders, behind in others (so never mirror front
-             to back in training); histogram, texture, shape and volume are the same either way.
+             to back in training); histogram, texture, shape and volume are the same either way. A trait that
+             is switched off (--traits names those that are on) is not in the tumour at all.
 cohort.csv   one row per patient; paths are relative to this file. pfs_months and pfs_event are known only after
              treatment: they are endpoints, never predictors.
 roles.yaml   what each column means

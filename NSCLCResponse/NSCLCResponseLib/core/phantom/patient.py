@@ -86,7 +86,7 @@ def draw_patient(
     """Latent variable, outcome and clinical values of one patient.
 
     Without signal, images and clinical values show a latent variable that the outcome does not depend on: the same
-    seed then has the same voxels either way. A trait that is not among ``traits`` shows a value of its own.
+    seed then has the same voxels either way. A trait that is not among ``traits`` is left out of the tumour.
 
     :param latent: replaces the latent value that the seed gives: the same patient as a better or worse responder.
     :raises SettingsError: unknown signal or trait.
@@ -98,10 +98,10 @@ def draw_patient(
             f"Signals are {' and '.join(SIGNALS)}; traits are {', '.join(TRAITS)}.",
         )
     model = model or OutcomeModel()
-    drawn, unseen, *alone = stream(seed, index, "latent").standard_normal(2 + len(TRAITS) + 1)
+    drawn, unseen, *_, alone = stream(seed, index, "latent").standard_normal(2 + len(TRAITS) + 1)
     latent = float(drawn if latent is None else latent)
-    shown = {name: float(latent if name in chosen else own) for name, own in zip(TRAITS, alone, strict=False)}
-    driver = float(latent if signal == "planted" else alone[-1])
+    shown = {name: latent for name in TRAITS if name in chosen}
+    driver = latent if signal == "planted" else float(alone)
     outcome = model.outcome(driver, float(unseen))
     person = draw_person(stream(seed, index, "person"))
     clinical = draw_clinical(stream(seed, index, "clinical"), person, float(latent))
@@ -128,7 +128,7 @@ def simulate_patient(  # noqa: PLR0913 all but two have defaults
     :param index: of the patient in it, from 1.
     :param signal: ``planted`` or ``none``.
     :param fine: 512×512×200 voxels of 0.77×0.77×1.5 mm rather than 160×160×96 of 2.5×2.5×3 mm.
-    :param traits: which image traits show the latent variable.
+    :param traits: which image traits show the latent variable; the tumour has nothing of the others.
     :param best_auc: AUC of the latent variable, see :mod:`.outcome`.
     :param latent: replaces the latent value that the seed gives; all else about the patient stays.
     :param with_pet: also make the PET; the CT does not depend on it.

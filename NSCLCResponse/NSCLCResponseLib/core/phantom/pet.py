@@ -34,7 +34,7 @@ def activity(scene: Scene, tumour: Tumour, ventricle: np.ndarray, rng: np.random
     uptake[wall] *= np.float32(heart)
     uptake *= 1 + 0.1 * noise(scene.grid, rng, 18.0)
     plan = tumour.plan
-    level = float(np.clip(8.0 * np.exp(0.42 * plan.traits["histogram"] + 0.16 * plan.suv_nuisance), 3.0, 22.0))
+    level = float(np.clip(8.0 * np.exp(0.42 * plan.traits.get("histogram", 0.0) + 0.16 * plan.suv_nuisance), 3.0, 22.0))
     if plan.kind == "ground-glass":
         level = max(2.0, level * 0.45)
     inner = uptake[tumour.box]

@@ -14,13 +14,15 @@ from .tubes import thin_tubes_share
 KINDS = ("isolated", "spiculated", "pleural", "mediastinal", "necrotic", "ground-glass")
 _SHARES = (0.28, 0.22, 0.16, 0.16, 0.11, 0.07)
 SPATIAL_WEIGHT = 0.75
+PLAIN_HU = 40.0  #: spread of the inner pattern where no histogram trait sets it: well above a scanner's noise
 
 
 @dataclass(frozen=True)
 class TumourPlan:
     """What is drawn before any voxel is painted; nothing here depends on the latent variable but the three traits.
 
-    :param traits: standard normal value that each trait shows.
+    :param traits: standard normal value that each trait shows; one that is switched off is not among them, and then
+        this tumour has nothing of it: the spread and the uptake of the average, one correlation length, no patches.
     """
 
     kind: str
@@ -146,7 +148,7 @@ def inner_pattern(
     from scipy.special import ndtr, ndtri
 
     shape = interior.shape
-    length = 5.0 * np.exp(0.55 * np.clip(plan.traits["texture"], -2.2, 2.2))
+    length = 5.0 * np.exp(0.55 * np.clip(plan.traits.get("texture", 0.0), -2.2, 2.2))
     texture = noise(grid, rng, length, shape)
     z, y, x = np.nonzero(interior)
     middle = [c.mean() for c in (x, y, z)]
@@ -154,7 +156,8 @@ def inner_pattern(
     axes = [np.arange(n) for n in shape[::-1]]
     px, py, pz = ((a - m) / s for a, m, s in zip(axes, middle, spread, strict=True))
     px, py, pz = px[None, None, :], py[None, :, None], pz[:, None, None]
-    to_front = float(np.clip(2 * ndtr(plan.traits["spatial"]) - 1, -1, 1))
+    weight = SPATIAL_WEIGHT if "spatial" in plan.traits else 0.0
+    to_front = float(np.clip(2 * ndtr(plan.traits.get("spatial", 0.0)) - 1, -1, 1))
     to_side = float(np.sqrt(1 - to_front**2)) * rng.choice([-1, 1])
     dx, dy = 0.55 * to_side, -0.55 * to_front
 
@@ -164,10 +167,10 @@ def inner_pattern(
     pattern = (patch(1) - patch(-1)).astype(np.float32)
     inner = interior if interior.sum() > 20 else np.ones_like(interior)
     texture = (texture - texture[inner].mean()) / (texture[inner].std() + 1e-6)
-    mixed = np.sqrt(1 - SPATIAL_WEIGHT**2) * texture + SPATIAL_WEIGHT * pattern / (pattern[inner].std() + 1e-6)
+    mixed = np.sqrt(1 - weight**2) * texture + weight * pattern / (pattern[inner].std() + 1e-6)
     ordered = np.sort(mixed[inner])
     ranks = (np.arange(len(ordered)) + 0.5) / len(ordered)
-    signal = (np.abs(pattern) > 0.5) & interior
+    signal = (np.abs(pattern) > 0.5) & interior & (weight > 0)
     return np.interp(mixed, ordered, ndtri(ranks)).astype(np.float32), signal
 
 
@@ -211,12 +214,13 @@ def build_tumour(scene: Scene, parts: Mediastinum, plan: TumourPlan, rng: np.ran
 def tumour_level(scene: Scene, plan: TumourPlan) -> float:
     """Mean attenuation of vital tumour: this examination's enhancement, chance, a little of the histogram trait."""
     enhancement = 12.0 + 0.4 * scene.habitus.organ if scene.habitus.organ else 0.0
-    return 34.0 + enhancement + 5.0 * plan.hu_nuisance + 4.0 * plan.traits["histogram"]
+    return 34.0 + enhancement + 5.0 * plan.hu_nuisance + 4.0 * plan.traits.get("histogram", 0.0)
 
 
 def add_pattern(hu: np.ndarray, tumour: Tumour, mean_free: float = 1.0) -> None:
     """Add the inner pattern to the blurred CT, in place: its standard deviation carries the histogram trait."""
-    deviation = 25.0 * np.exp(0.46 * np.clip(tumour.plan.traits["histogram"], -2.4, 2.4))
+    trait = tumour.plan.traits.get("histogram")
+    deviation = PLAIN_HU if trait is None else 25.0 * np.exp(0.46 * np.clip(trait, -2.4, 2.4))
     hu[tumour.box] += tumour.solid * tumour.scores * np.float32(deviation * mean_free)
 
 
