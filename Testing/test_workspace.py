@@ -103,6 +103,7 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
     context = chromium.new_context(viewport={"width": 1920, "height": 1080})
     page = Page(context, a_case_is_open.address)
     seconds_to_views = time.monotonic() - a_case_is_open.began
+    assert min(page.brightness(view) for view in ("Axial", "Coronal", "Sagittal")) > 20  # it is the CT that is seen
     page.show_lesion()
     imported = page.volume_ml()
     if a_case_is_open.case.name == "lung1-001":

@@ -100,14 +100,22 @@ class Page:
         self.part("cancel-outline").wait_for(timeout=10 * SECONDS)
         self.part("cancel-outline").wait_for(state="detached", timeout=120 * SECONDS)
 
+    def brightness(self, view: str) -> float:
+        """The mean of a view's picture, 0 to 255."""
+        return float(self._shot(view).mean())
+
     def colours(self) -> int:
         """Coloured pixels of the three slice views."""
         coloured = 0
         for view in ("Axial", "Coronal", "Sagittal"):
-            shot = self.tab.locator(f"[data-view={view}] img").screenshot()
-            pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+            pixels = self._shot(view)
             coloured += int((pixels.max(axis=2) - pixels.min(axis=2) > 60).sum())
         return coloured
+
+    def _shot(self, view: str) -> np.ndarray:
+        """What is seen of a view: (rows, columns, 3), 0 to 255."""
+        shot = self.tab.locator(f"[data-view={view}] img").screenshot()
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
 
     def wait_for_colours(self, condition: Callable[[int], bool]) -> int:
         """Wait until the slice views have as many coloured pixels as ``condition`` wants; how many they have."""

@@ -68,6 +68,12 @@ def coarse_body(ct: sitk.Image) -> sitk.Image:
     return sitk.RelabelComponent(sitk.ConnectedComponent(opened)) == 1
 
 
+def body_box_ras(ct: sitk.Image) -> np.ndarray:
+    """(2, 3): the corners of the box around :func:`coarse_body` of a CT in HU (RAS mm)."""
+    points = inside_points_ras(coarse_body(ct))
+    return np.stack([points.min(axis=0), points.max(axis=0)])
+
+
 def box_ras(body: sitk.Image, mask: sitk.Image) -> np.ndarray:
     """(2, 3): the corners of the box around body and tumour, so that views are not filled with air."""
     points = np.concatenate([inside_points_ras(body), inside_points_ras(mask)])

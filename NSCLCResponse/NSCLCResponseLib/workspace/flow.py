@@ -23,6 +23,7 @@ from .reviewing import Reviewing
 from .session import WorkspaceState
 
 if TYPE_CHECKING:
+    import numpy as np
     from trame_slicer.core import SlicerApp
 
     from NSCLCResponseSegmentLib.core.case import LoadedImage
@@ -66,14 +67,17 @@ class CaseFlow:
 
     # ---------------------------------------------------------------- images
 
-    def show_ct(self, loaded: LoadedImage, patient_id: str) -> None:
-        """Put the CT into the scene and into the views."""
+    def show_ct(self, loaded: LoadedImage, body_ras: np.ndarray, patient_id: str) -> None:
+        """Put the CT into the scene and into the views.
+
+        :param body_ras: (2, 3), the corners of the box around the body (RAS mm).
+        """
         self.ct = volume_from_loaded(self.scene, loaded, "CT", LUNG_WINDOW)
         if not self.ct.GetAttribute(PATIENT_ATTRIBUTE):
             self.ct.SetAttribute(PATIENT_ATTRIBUTE, patient_id or self.data.patient)
         self.data.patient = self.ct.GetAttribute(PATIENT_ATTRIBUTE)
         self.data.images = self.segment.describeImages(self.ct)
-        self.views.show_ct(self.ct, loaded.image)
+        self.views.show_ct(self.ct, body_ras)
 
     async def complete(self, files: CaseFiles) -> None:
         """What can wait until the CT is seen: PET, outline, lungs in 3D, and libraries that later steps need."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from NSCLCResponseSegmentLib.core.jobs import JobProcess, WarmWorker, follow
 from ..core.case_files import CaseFiles
 
 if TYPE_CHECKING:
+    import numpy as np
     from trame_slicer.core import SlicerApp
 
     from NSCLCResponseSegmentLib.core.case import LoadedImage
@@ -27,15 +29,17 @@ class CtReading:
         arguments = {"ct": str(files.ct.absolute()), "series": files.series, "out": str(self.path)}
         self._job: JobProcess = worker.start("read_ct", arguments)
 
-    def wait(self) -> LoadedImage:
-        """The CT in HU, when it has been read.
+    def wait(self) -> tuple[LoadedImage, np.ndarray]:
+        """The CT in HU and the corners (2, 3) of the box around the body (RAS mm), when it has been read.
 
         :raises ImageError: it cannot be used.
         """
         value = follow(self._job)
+        import numpy as np
+
         from ..core.image_handover import take_over
 
-        return take_over(self.path, value)
+        return take_over(self.path, value), np.array(value["body_ras"])
 
 
 def load_slicer() -> None:
@@ -43,10 +47,15 @@ def load_slicer() -> None:
 
     :raises DependencyError: they are missing.
     """
-    from ..render.app import require_slicer
+    gc.disable()  # what is imported stays; looking through it again and again takes an eighth of the time
+    try:
+        from ..render.app import require_slicer
 
-    require_slicer()
-    from . import flow, views  # noqa: F401
+        require_slicer()
+        from . import flow, views  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def quiet_app() -> SlicerApp:

@@ -70,7 +70,7 @@ _ELSEWHERE = """
 """
 
 _OPENING = """
-<div class="elsewhere" role="status" data-test="opening"><p>{{ opening }}</p></div>
+<div class="opening" role="status" data-test="opening"><p>{{ opening }}</p></div>
 """
 
 _QUESTION = """
@@ -128,7 +128,7 @@ def build_page(server: Server, act: Callable[..., Any]) -> None:
                 html.Div(_presets() + _CONTROLS, classes="controls")
                 with html.Div(
                     classes=("preset === 'pet' ? 'grid bright' : 'grid'",),
-                    v_if="!opening && active_tab === window.nsclcTab",
+                    v_if="has_views && active_tab === window.nsclcTab",
                 ):
                     for view in SLICE_VIEWS:
                         wheel = f"@wheel.capture=\"window.nsclcWheel('{view}', $event)\""
@@ -140,7 +140,7 @@ def build_page(server: Server, act: Callable[..., Any]) -> None:
                         html.Div('<span class="name">3D: tumour and lungs</span>', classes="over")
                 html.Div(_MESSAGE, classes="toast")
                 html.Div(_QUESTION)
-                html.Div(_OPENING, classes="elsewhere-slot", v_if="opening")
+                html.Div(_OPENING, v_if="opening")  # lies over the views, which tell their size meanwhile
                 html.Div(_ELSEWHERE, classes="elsewhere-slot", v_if="!opening && active_tab !== window.nsclcTab")
 
 

@@ -1,5 +1,10 @@
 """The page's style: dark, as reading rooms are; nothing is loaded from elsewhere."""
 
+#: shown until the page has been made; trame's own turns three wheels, which takes a third of a core while Slicer loads
+LOADING = """<div style="position:fixed;inset:0;display:flex;align-items:center;justify-content:center;
+background:#0f1317;color:#e6ebf0;font:14px sans-serif">Starting</div>
+"""
+
 STYLE = """
 * { box-sizing: border-box; }
 html, body, #app { margin: 0; height: 100%; overflow: hidden; }
@@ -99,6 +104,8 @@ th { font-weight: 600; color: #a9b6c2; }
 .scroll { position: absolute; right: 2px; top: 6px; bottom: 6px; width: 18px; pointer-events: auto; margin: 0;
   writing-mode: vertical-lr; direction: rtl; accent-color: #4ea1d3; }
 .elsewhere-slot { flex: 1; display: flex; }
+.opening { position: absolute; inset: 0; z-index: 2; display: flex; align-items: center; justify-content: center;
+  background: #0f1317; }
 .elsewhere { margin: auto; text-align: center; }
 .question { position: absolute; left: 50%; top: 30%; transform: translateX(-50%); z-index: 4; width: 420px;
   background: #2b2418; border: 1px solid #ffb25c; border-radius: 6px; padding: 14px 18px; box-shadow: 0 4px 24px #000; }

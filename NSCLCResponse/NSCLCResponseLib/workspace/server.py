@@ -22,17 +22,21 @@ from .job_runner import in_background
 from .layout import Point
 from .opening import CtReading, load_slicer, quiet_app
 from .page import build_page
+from .page_style import LOADING
 from .session import PageState, WorkspaceState
 from .streaming import prepare_streaming
 from .tools import CLICK, EDITING, LOOK
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from NSCLCResponseSegmentLib.core.case import LoadedImage
 
     from .flow import CaseFlow
     from .views import FourViews
 
 Action = Callable[..., Any]
+_SEEN_SECONDS = 2.0  # at most; until then both cores work for the first pictures
 _OPACITY_PERCENT = {"pet": 40, "map": 75}
 _GOODBYE_SECONDS = 1.0  # for the page to get the reason why a case cannot be opened
 
@@ -157,8 +161,12 @@ class Workspace:
                 return web.Response(status=404)
             return web.FileResponse(path, headers={"Content-Disposition": f'attachment; filename="{path.name}"'})
 
+        async def loading(_request: Any) -> Any:
+            return web.Response(text=LOADING, content_type="text/html")
+
         self.access.protect(web_server.app)
         web_server.app.router.add_get("/results/{name}", download)
+        web_server.app.router.add_get("/loading.tpl", loading)  # in place of trame's
 
     def _on_ready(self, open_browser: bool) -> None:
         address = self.access.address(self.server.port)
@@ -174,33 +182,35 @@ class Workspace:
 
     async def _open(self) -> None:
         """Read the CT while Slicer is loaded, show it, then everything that can wait."""
-        loop, files = asyncio.get_running_loop(), self._files
+        loop = asyncio.get_running_loop()
         self._say("Reading the CT")
         try:
-            slicer = loop.run_in_executor(None, load_slicer)
-            ct = await loop.run_in_executor(None, self._reading.wait)
-            self._say("Opening the views")
-            await slicer
-            await self._show(ct)
+            reading = loop.run_in_executor(None, self._reading.wait)
+            (ct, body_ras), _ = await asyncio.gather(reading, self._open_views())
+            self._show(ct, body_ras)
         except NSCLCResponseError as error:
             self._failure = error
             self._say(str(error))
             await asyncio.sleep(_GOODBYE_SECONDS)
             await self.server.stop()
             return
-        await self.flow.complete(files)
+        await self.views.wait_until_seen(_SEEN_SECONDS)
+        await self.flow.complete(self._files)
 
     def _say(self, text: str) -> None:
         self.data.opening = text
         self._state.flush()
 
-    async def _show(self, ct: LoadedImage) -> None:
+    async def _open_views(self) -> None:
+        """The views without a picture: the page makes room for them and tells their size while the CT is awaited."""
+        await asyncio.get_running_loop().run_in_executor(None, load_slicer)
         from .flow import CaseFlow
         from .views import FourViews
 
         app = quiet_app()
-        await asyncio.sleep(0)
         self.views = FourViews(app, self.server, on_point=self._on_point, on_moved=self._on_moved)
+        self.data.has_views = True
+        self._state.flush()
         await asyncio.sleep(0)
         self.flow = CaseFlow(
             app,
@@ -212,7 +222,9 @@ class Workspace:
             signature=self._signature,
             contours=self._contours,
         )
-        self.flow.show_ct(ct, self._files.patient_id)
+
+    def _show(self, ct: LoadedImage, body_ras: np.ndarray) -> None:
+        self.flow.show_ct(ct, body_ras, self._files.patient_id)
         self._state.trame__title = f"{self.data.patient} – NSCLC Response"
         self._follow_state()
         self._actions.update(self._case_actions())

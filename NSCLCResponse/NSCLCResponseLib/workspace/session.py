@@ -23,6 +23,7 @@ class WorkspaceState:
     message_is_error: bool = False
 
     # views
+    has_views: bool = False  # whether they can be put into the page, with a picture or without
     has_pet: bool = False
     preset: str = "lung"
     overlay: str = "pet"  # "pet", "map" or "none"

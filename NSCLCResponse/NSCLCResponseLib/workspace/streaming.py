@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,18 +56,13 @@ def _silent(kind: Any, **arguments: Any) -> AbstractView:
     return view
 
 
-def render_when_allowed(view: AbstractView, name: str, muted: set[str]) -> None:
-    """Leave out the renderings that are asked for while ``name`` is in ``muted``."""
-    from trame_slicer.views import ScheduledRenderStrategy
+def render_when_allowed(view: AbstractView, is_allowed: Callable[[], bool]) -> None:
+    """Leave out renderings while ``is_allowed`` says no, those that the page asks for with a new size included."""
+    scheduler = view._scheduled_render._scheduler
+    schedule = scheduler.schedule_render
 
-    streaming = view._scheduled_render
+    def schedule_if_allowed() -> None:
+        if is_allowed():
+            schedule()
 
-    class Rendering(ScheduledRenderStrategy):
-        def schedule_render(self) -> None:
-            if name not in muted:
-                streaming.schedule_render()
-
-        def did_render(self) -> None:
-            streaming.did_render()
-
-    view.set_scheduled_render(Rendering())
+    scheduler.schedule_render = schedule_if_allowed  # views and page both ask here

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +20,14 @@ from NSCLCResponseSegmentLib.mrml.volumes import (
     apply_preset,
 )
 
-from ..render.aim import coarse_body, inside_points_ras
 from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D, Point
 from .pacing import Paced
 from .streaming import LIKELY_SIZE, register_views, render_when_allowed
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
     from trame_server import Server
     from trame_slicer.core import SlicerApp
-    from trame_slicer.views import SliceView
+    from trame_slicer.views import SliceView, ViewLayoutDefinition
 
 _WINDOWS = {"lung": LUNG_WINDOW, "mediastinum": MEDIASTINUM_WINDOW, "bone": BONE_WINDOW}
 _AXIS_LETTERS = {AXIAL: "IS", CORONAL: "PA", SAGITTAL: "LR"}  # towards minus, towards plus in RAS
@@ -37,6 +38,7 @@ _COLOURS = {AXIAL: "#F34A33", CORONAL: "#6DAD4A", SAGITTAL: "#EFD64D"}
 _PET_SHOWN_ABOVE_SUV = 2.5
 _STEP_SECONDS = 0.04  # slices, cross-hair and map follow the mouse at most this often
 _WORDS_SECONDS = 0.1
+_SHARP_SECONDS = 0.5  # from a view's first rendering until its sharp picture is in the page
 _YELLOW = 2  # of Slicer's colours of rulers
 
 
@@ -62,37 +64,35 @@ class FourViews:
         self._overlay, self._is_pet_alone = "pet", False
         self._box = np.zeros((2, 3))
         self._muted: set[str] = set()
+        self._is_open, self._sized = False, set()
+        self._unseen = {*SLICE_VIEWS, THREE_D}
+        self._all_seen = asyncio.Event()
         self._sizes: dict[str, tuple[int, int]] = {}
         self._steps: dict[str, int] = {}
         self._paced, self._paced_words = Paced(_STEP_SECONDS), Paced(_WORDS_SECONDS)
-        manager = app.view_manager
+        manager = self._manager = app.view_manager
         register_views(manager, server)
         self.slices: dict[str, SliceView] = {}
         for name in SLICE_VIEWS:
             definition = ViewLayoutDefinition.slice_view(name, color=_COLOURS[name])
-            view = manager.create_view(definition)
+            view = self._created(name, definition)
             view.set_ruler(1, _YELLOW)  # white would be lost on fat and bone
             view.render_window().SetSize(*LIKELY_SIZE)
-            render_when_allowed(view, name, self._muted)
             self.slices[name] = view
             self._watch(name, view)
-        self.three_d = manager.create_view(
-            ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
-        )
-        render_when_allowed(self.three_d, THREE_D, self._muted)
+        definition = ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
+        self.three_d = self._created(THREE_D, definition)
         manager.set_current_view_ids([*SLICE_VIEWS, THREE_D])
         self._crosshair = app.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
 
     # ---------------------------------------------------------------- what is shown
 
-    def show_ct(self, ct: Any, image: sitk.Image) -> None:
+    def show_ct(self, ct: Any, body_ras: np.ndarray) -> None:
         """Show a CT from the middle of the body, in the lung window.
 
-        :param image: its voxels, as they were read.
+        :param body_ras: (2, 3), the corners of the box around the body (RAS mm).
         """
-        self._ct = ct
-        points = inside_points_ras(coarse_body(image))
-        self._box = np.stack([points.min(axis=0), points.max(axis=0)])
+        self._ct, self._box = ct, np.asarray(body_ras, float)
         self.set_preset("lung")
         for name, view in self.slices.items():
             view.reset_view()
@@ -101,6 +101,15 @@ class FourViews:
         for name, view in self.slices.items():
             view.modified.connect(lambda _view, name=name: self._tell_moved(name))
             self._on_moved(name)
+        self._is_open = True
+        for view in (*self.slices.values(), self.three_d):
+            view.schedule_render()
+
+    async def wait_until_seen(self, seconds: float) -> None:
+        """Wait until each view has its picture in the page, at most ``seconds``: there may be no page yet."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._all_seen.wait(), seconds)
+            await asyncio.sleep(_SHARP_SECONDS)
 
     def show_pet(self, pet: Any) -> None:
         """Lay a PET over the CT."""
@@ -174,7 +183,9 @@ class FourViews:
 
     def _on_resized(self, name: str) -> None:
         """Another size of the page; a reload with the same size keeps zoom and pan."""
-        if self._ct is not None and self.slices[name].render_window().GetSize() != self._sizes.get(name):
+        self._sized.add(name)
+        view = self.slices.get(name)
+        if view is not None and self._ct is not None and view.render_window().GetSize() != self._sizes.get(name):
             self._fit_slice(name)
 
     def fit_three_d(self) -> None:
@@ -259,6 +270,23 @@ class FourViews:
 
     # ---------------------------------------------------------------- inside
 
+    def _created(self, name: str, definition: ViewLayoutDefinition) -> Any:
+        view = self._manager.create_view(definition)
+        render_when_allowed(view, partial(self._may_render, name))
+        view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
+        view.render_window().AddObserver("EndEvent", lambda *_: self._on_rendered(name))
+        return view
+
+    def _may_render(self, name: str) -> bool:
+        """Nobody sees a picture before the CT is there and the page has told the view's size."""
+        return self._is_open and name in self._sized and name not in self._muted
+
+    def _on_rendered(self, name: str) -> None:
+        if self._is_open and name in self._sized:
+            self._unseen.discard(name)
+            if not self._unseen:
+                self._all_seen.set()
+
     def _watch(self, name: str, view: SliceView) -> None:
         """Tell points under the left button; the views' own reactions to it stay as they are."""
         pressed = {"is": False}
@@ -277,7 +305,6 @@ class FourViews:
 
         for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
             view.interactor().AddObserver(event, tell, 10.0)
-        view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
 
 
 def _pixels(view: Any) -> Any:
