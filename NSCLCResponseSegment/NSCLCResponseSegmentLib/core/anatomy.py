@@ -6,6 +6,7 @@ uses need: cropping, background for outlining, checks. :class:`Anatomy` gives ea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,14 +73,19 @@ class Anatomy:
         return sitk.Resample(soft, self.ct, sitk.Transform(), sitk.sitkLinear, 0.0) >= 0.5
 
 
-def segment_anatomy(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
+def segment_anatomy(
+    ct: sitk.Image, progress: Progress = SILENT, meanwhile: Callable[[sitk.Image], None] | None = None
+) -> Anatomy:
     """Find body, lungs and airways.
 
     :param ct: 3-D, in HU, any orientation.
+    :param meanwhile: called with the coarse CT as soon as it is there, to start what needs no more than that.
     :raises ImageError: it holds no body at all.
     """
     progress.report(0.0, "Finding body and lungs")
     coarse = coarse_copy(ct)
+    if meanwhile is not None:
+        meanwhile(coarse)
     body = body_mask(coarse)
     progress.report(0.4, "Finding body and lungs")
     airways = airway_mask(coarse, body)

@@ -92,8 +92,11 @@ def lung_field(ct: sitk.Image, body: sitk.Image, lungs: sitk.Image) -> LungField
     spine = _spine_columns(hu, inside, spacing)
     out = (np.arange(hu.shape[2])[None, None] - spine[:, None, None]) * spacing[2]  # mm to the left of the spine
     out = np.broadcast_to(out, hu.shape)
-    sides = _split(air, out)
-    wall = _beyond_hull(_majority(lungs, factors, 0.2) & ndimage.binary_dilation(air), spacing)
+    near = _majority(lungs, factors, 0.2) & ndimage.binary_dilation(air)
+    with ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(_beyond_hull, near, spacing)
+        sides = _split(air, out)
+        wall = waiting.result()
 
     def beyond(side: int) -> sitk.Image:
         lung, outward = sides == side, out if side == LEFT else -out
@@ -193,26 +196,44 @@ def _beyond_diaphragm(lung: np.ndarray, out: np.ndarray, step: float) -> np.ndar
 
 def _lower_surface(values: np.ndarray, seen: np.ndarray, stiff_a: float, stiff_b: float, above: float) -> np.ndarray:
     """Smooth surface through a height map that points above it pull on with the small weight ``above`` only."""
-    from scipy import sparse
-    from scipy.sparse.linalg import splu
+    from scipy.linalg import solveh_banded
 
     box = _box_around(seen, _MARGIN)
-    values, seen, whole = values[box], seen[box], values.shape
-    a, b = values.shape
-
-    def bending(n: int) -> sparse.spmatrix:
-        second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(max(n - 2, 0), n))
-        return second.T @ second
-
-    stiffness = stiff_a * sparse.kron(bending(a), sparse.eye(b)) + stiff_b * sparse.kron(sparse.eye(a), bending(b))
-    stiffness = stiffness + 1e-6 * sparse.eye(a * b)
-    heights, weights = values.ravel(), seen.ravel().astype(float)
-    surface = heights
+    part, known = values[box], seen[box]
+    is_wide = part.shape[0] < part.shape[1]  # the band is twice as wide as the last axis is long
+    if is_wide:
+        part, known, stiff_a, stiff_b = part.T, known.T, stiff_b, stiff_a
+    heights, weights = part.ravel(), known.ravel().astype(float)
+    stiffness = _stiffness(*part.shape, stiff_a, stiff_b)
     for _ in range(_ROUNDS):
-        surface = splu((stiffness + sparse.diags(weights)).tocsc()).solve(weights * heights)
-        weights = seen.ravel() * np.where(heights > surface, above, 1.0)
-    edges = [(s.start, n - s.stop) for s, n in zip(box, whole, strict=True)]
-    return np.pad(surface.reshape(a, b), edges, mode="edge")
+        band = stiffness.copy()
+        band[0] += weights
+        surface = solveh_banded(band, weights * heights, overwrite_ab=True, lower=True, check_finite=False)
+        before, weights = weights, known.ravel() * np.where(heights > surface, above, 1.0)
+        if np.array_equal(before, weights):
+            break
+    surface = surface.reshape(part.shape)
+    edges = [(s.start, n - s.stop) for s, n in zip(box, values.shape, strict=True)]
+    return np.pad(surface.T if is_wide else surface, edges, mode="edge")
+
+
+def _stiffness(a: int, b: int, stiff_a: float, stiff_b: float) -> np.ndarray:
+    """What bending a sheet of (a, b) nodes costs, as the lower band of a symmetric matrix: (2 b + 1, a b)."""
+
+    def bending(n: int) -> np.ndarray:
+        """Main and first two lower diagonals of the squared second differences of ``n`` nodes: (3, n)."""
+        second = np.zeros((max(n - 2, 0), n))
+        for offset, value in enumerate((1.0, -2.0, 1.0)):
+            second[np.arange(len(second)), np.arange(len(second)) + offset] = value
+        square = second.T @ second
+        return np.stack([np.append(np.diagonal(square, -k), [0.0] * min(k, n)) for k in range(3)])
+
+    band = np.zeros((2 * b + 1, a, b))
+    for offset in range(3):
+        band[offset * b] += stiff_a * bending(a)[offset][:, None]
+        band[offset] += stiff_b * bending(b)[offset]
+    band[0] += 1e-6
+    return band.reshape(2 * b + 1, a * b)
 
 
 def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
@@ -229,17 +250,24 @@ def _beyond_hull(lungs: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     from scipy.spatial import ConvexHull
 
     below, above = (max(1, round(mm / spacing[0])) for mm in (_HULL_BELOW_MM, _HULL_ABOVE_MM))
-    rows, columns = np.mgrid[: lungs.shape[1], : lungs.shape[2]]
+    rows, columns = np.arange(lungs.shape[1])[:, None], np.arange(lungs.shape[2])
     hull = np.zeros(lungs.shape, bool)
     for z in range(len(lungs)):
         slab = lungs[max(0, z - below) : z + above + 1].any(axis=0)
-        points = np.argwhere(slab)
-        if len(points) < 10 or np.ptp(points, axis=0).min() < 2:
+        filled = np.flatnonzero(slab.any(axis=1))
+        ends = slab[filled].argmax(axis=1), slab.shape[1] - 1 - slab[filled, ::-1].argmax(axis=1)
+        points = np.concatenate([np.stack([filled, end], axis=1) for end in ends])  # others lie between these
+        if np.count_nonzero(slab) < 10 or np.ptp(points, axis=0).min() < 2:
             continue
-        sides = ConvexHull(points).equations
+        down, right, away = ConvexHull(points).equations.T
         # half a voxel further out: the points are voxel centres
-        inside = sides[:, 0, None, None] * rows + sides[:, 1, None, None] * columns + sides[:, 2, None, None] <= 0.5
-        hull[z] = inside.all(axis=0)
+        spare = 0.5 - away - down * rows  # (row, side of the hull): what is left for right * column
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bound = spare / right
+        first = np.where(right < 0, bound, -np.inf).max(axis=1, keepdims=True)
+        last = np.where(right > 0, bound, np.inf).min(axis=1, keepdims=True)
+        outside = ((right == 0) & (spare < 0)).any(axis=1, keepdims=True)
+        hull[z] = (columns >= first) & (columns <= last) & ~outside
     if not hull.any():
         return np.zeros(lungs.shape)
     return ndimage.distance_transform_edt(~hull, sampling=spacing)

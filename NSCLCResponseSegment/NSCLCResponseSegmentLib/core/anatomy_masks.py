@@ -89,8 +89,7 @@ def airway_mask(ct: sitk.Image, body: sitk.Image) -> sitk.Image:
     """Trachea and main bronchi: thin air that hangs together from a round section near the top; may be empty."""
     from scipy import ndimage
 
-    hu = sitk.GetArrayViewFromImage(ct)
-    inside = sitk.GetArrayViewFromImage(body) > 0
+    hu, inside, box = _within_body(ct, body)
     air = (hu < _AIRWAY_HU) & inside
     area = float(np.prod(ct.GetSpacing()[:2]))
     grown = np.zeros_like(air)
@@ -109,8 +108,8 @@ def airway_mask(ct: sitk.Image, body: sitk.Image) -> sitk.Image:
         chosen[0] = False
         grown[z] = chosen[pieces]
         if grown[z].any():
-            below = ndimage.binary_dilation(grown[z])
-    return _like(ndimage.binary_dilation(grown, mask=(hu < -500) & inside), ct)
+            below = _grown(grown[z], (0, 1))
+    return _like(grown | (_grown(grown, _ALL_AXES) & (hu < -500) & inside), ct, box)
 
 
 def _is_trachea(pieces: np.ndarray, number: int, inside: np.ndarray, area_mm2: float, ct: sitk.Image) -> bool:
@@ -128,21 +127,29 @@ def lung_mask(ct: sitk.Image, body: sitk.Image, airways: sitk.Image) -> sitk.Ima
     """Air-filled lung with the vessels in it, without the airways."""
     from scipy import ndimage
 
-    hu = sitk.GetArrayViewFromImage(ct)
-    inside = sitk.GetArrayViewFromImage(body) > 0
-    tube = sitk.GetArrayViewFromImage(airways) > 0
+    hu, inside, box = _within_body(ct, body)
+    tube = sitk.GetArrayViewFromImage(airways)[box] > 0
     air = (hu < _LUNG_HU) & inside & ~tube
     # bowel gas is thinner than lung; lung holds blood
     pieces, count = ndimage.label(air)
     voxel_ml = float(np.prod(ct.GetSpacing())) / 1000
-    numbers = np.arange(1, count + 1)
-    counts = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
-    sizes = counts * voxel_ml
-    means = np.bincount(pieces[air], hu[air], minlength=count + 1)[1:] / counts
-    keep = [n for n, ml, mean in zip(numbers, sizes, means, strict=True) if ml > 30 and mean > -960]
-    lungs = np.isin(pieces, keep)
-    closed = ndimage.binary_closing(np.pad(lungs, 3), iterations=3)[3:-3, 3:-3, 3:-3]
-    return _like(closed & inside & ~tube, ct)
+    counts = np.bincount(pieces.ravel(), minlength=count + 1)
+    means = np.bincount(pieces[air], hu[air], minlength=count + 1) / np.maximum(counts, 1)
+    keep = (counts * voxel_ml > 30) & (means > -960)
+    keep[0] = False
+    closed = _shrunk(_grown(np.pad(keep[pieces], 3), _ALL_AXES, 3), _ALL_AXES, 3)[3:-3, 3:-3, 3:-3]
+    return _like(closed & inside & ~tube, ct, box)
+
+
+def _within_body(ct: sitk.Image, body: sitk.Image) -> tuple[np.ndarray, np.ndarray, tuple[slice, ...]]:
+    """HU and body in the smallest box around the body, and that box: half of an image is air around the patient."""
+    inside = sitk.GetArrayViewFromImage(body) > 0
+    spans = []
+    for axis in range(3):
+        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        spans.append(slice(int(hit[0]), int(hit[-1]) + 1))
+    box = tuple(spans)
+    return sitk.GetArrayViewFromImage(ct)[box], inside[box], box
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -154,7 +161,12 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     return pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
 
 
-def _like(mask: np.ndarray, image: sitk.Image) -> sitk.Image:
-    out = sitk.GetImageFromArray(mask.astype(np.uint8))
+def _like(mask: np.ndarray, image: sitk.Image, box: tuple[slice, ...] | None = None) -> sitk.Image:
+    """As an image on the other's grid; ``box`` says which part of it the mask is."""
+    whole = mask
+    if box is not None:
+        whole = np.zeros(image.GetSize()[::-1], bool)
+        whole[box] = mask
+    out = sitk.GetImageFromArray(whole.view(np.uint8))
     out.CopyInformation(image)
     return out

@@ -127,7 +127,8 @@ def choose_lesions(mask: sitk.Image, choice: LesionChoice) -> tuple[sitk.Image, 
     :raises MaskError: a lesion that was chosen does not exist.
     """
     if not choice.groups:
-        return sitk.Cast(sitk.NotEqual(mask, 0), sitk.sitkUInt8), [WHOLE]
+        is_binary = mask.GetPixelID() == sitk.sitkUInt8 and sitk.GetArrayViewFromImage(mask).max() <= 1
+        return mask if is_binary else sitk.Cast(sitk.NotEqual(mask, 0), sitk.sitkUInt8), [WHOLE]
     if len(choice.groups) > _MOST_SEGMENTS:
         raise MaskError(f"{len(choice.groups)} lesions are more than the {_MOST_SEGMENTS} that a file can hold.")
     labelled, statistics = label_lesions(mask)

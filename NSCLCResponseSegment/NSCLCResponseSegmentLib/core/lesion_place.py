@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from .anatomy import Anatomy
 from .anatomy_field import LEFT
-from .lesions import Labelled, label_lesions
+from .lesions import Labelled, label_part
 from .terminology import Code, side_code
 
 _TOUCH_MM = 3.0  # a voxel of the coarse anatomy
@@ -63,9 +63,10 @@ def place_lesions(mask: sitk.Image, anatomy: Anatomy, labelled: Labelled | None 
     what to look at, not whether a wall is invaded.
 
     :param mask: on the CT that the anatomy is of.
-    :param labelled: of :func:`.lesions.label_lesions` on this mask, where it is known already.
+    :param labelled: of :func:`.lesions.label_part` on this mask, where it is known already.
     """
-    image, statistics = labelled or label_lesions(mask)
+    labelled = labelled or label_part(mask)
+    statistics = labelled.statistics
     places = []
     for label in statistics.GetLabels():
         side = anatomy.field.side_of(statistics.GetCentroid(label)) if anatomy.is_chest else None
@@ -73,7 +74,7 @@ def place_lesions(mask: sitk.Image, anatomy: Anatomy, labelled: Labelled | None 
             places.append(LesionPlace(int(label), "", pleura=False, mediastinum=False))
             continue
         box = statistics.GetBoundingBox(label)
-        part = sitk.Equal(sitk.RegionOfInterest(image, box[3:], box[:3]), label)
+        part = sitk.Equal(sitk.RegionOfInterest(labelled.part, box[3:], box[:3]), label)
         wall, middle = _contact_areas(part, anatomy)
         places.append(
             LesionPlace(

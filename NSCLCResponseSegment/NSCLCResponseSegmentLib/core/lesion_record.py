@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import SimpleITK as sitk
 
 from .lesion_choice import LesionChoice, choose_lesions
-from .lesions import Lesion, label_lesions, measure_lesions
+from .lesions import Lesion, label_part, measure_lesions
 
 if TYPE_CHECKING:
     from .anatomy import Anatomy
@@ -44,7 +44,7 @@ def find_lesions(
     :param names: lesion's number (1 is the largest) → name, where it has one.
     :raises MaskError: the image is not three-dimensional.
     """
-    labelled = label_lesions(mask)
+    labelled = label_part(mask)
     lesions = measure_lesions(mask, labelled)
     places: list[LesionPlace | None] = [None] * len(lesions)
     if anatomy is not None and lesions:
@@ -64,7 +64,7 @@ def keep_lesions(mask: TumourMask, choice: LesionChoice) -> TumourMask:
     """
     if not choice.groups:
         return mask
-    _, statistics = label_lesions(mask.image)
+    statistics = label_part(mask.image).statistics
     volumes = {int(n): statistics.GetPhysicalSize(n) / 1000 for n in statistics.GetLabels()}
     chosen, _ = choose_lesions(mask.image, choice)
     kept = sitk.Cast(sitk.NotEqual(chosen, 0), sitk.sitkUInt8)

@@ -14,7 +14,20 @@ TINY_ML = 0.03  # a ball of 4 mm: below what a CT of 1 to 3 mm slices shows as a
 
 Point = tuple[float, float, float]
 Voxel = tuple[int, int, int]  # i, j, k
-Labelled = tuple[sitk.Image, sitk.LabelShapeStatisticsImageFilter]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The lesions of a mask by number, 1 is the largest.
+
+    :param part: label image of the smallest box around them; nearly all of a large CT is empty.
+    :param statistics: of ``part``; its boxes are given in the part's voxels.
+    :param first: index (i, j, k) of the part's first voxel in the mask.
+    """
+
+    part: sitk.Image
+    statistics: sitk.LabelShapeStatisticsImageFilter
+    first: Voxel
 
 
 @dataclass(frozen=True)
@@ -50,16 +63,28 @@ def measure_lesions(mask: sitk.Image, labelled: Labelled | None = None) -> list[
     the same slice. A part that is in several pieces on a slice is measured piece by piece.
 
     :param mask: 3-D, any integer type; every voxel that is not 0 belongs to a lesion.
-    :param labelled: of :func:`label_lesions` on this mask, where it is known already.
+    :param labelled: of :func:`label_part` on this mask, where it is known already.
     :returns: largest first; empty when the mask is empty. Tiny parts are kept and marked ``is_tiny``.
     :raises MaskError: the image is not three-dimensional.
     """
-    image, statistics = labelled or label_lesions(mask)
-    return [_measure(image, statistics, label) for label in statistics.GetLabels()]
+    labelled = labelled or label_part(mask)
+    return [_measure(labelled, label) for label in labelled.statistics.GetLabels()]
 
 
-def label_lesions(mask: sitk.Image) -> Labelled:
-    """Label image of the lesions (1 is the largest) and its shape statistics; labels as in :func:`measure_lesions`.
+def label_lesions(mask: sitk.Image) -> tuple[sitk.Image, sitk.LabelShapeStatisticsImageFilter]:
+    """Label image of the lesions on the mask's grid, and their shape statistics as in :func:`label_part`.
+
+    :raises MaskError: the image is not three-dimensional.
+    """
+    labelled = label_part(mask)
+    whole = sitk.Image(mask.GetSize(), labelled.part.GetPixelID())
+    whole.CopyInformation(mask)
+    whole = sitk.Paste(whole, labelled.part, labelled.part.GetSize(), [0, 0, 0], labelled.first)
+    return whole, labelled.statistics
+
+
+def label_part(mask: sitk.Image) -> Labelled:
+    """The connected parts of a mask (26 neighbours), numbered by size.
 
     :raises MaskError: the image is not three-dimensional.
     """
@@ -68,13 +93,10 @@ def label_lesions(mask: sitk.Image) -> Labelled:
     first, size = _box(mask)  # looking for components elsewhere takes seconds on a large CT
     part = sitk.NotEqual(sitk.RegionOfInterest(mask, size, first), 0)
     part = sitk.RelabelComponent(sitk.ConnectedComponent(part, True), sortByObjectSize=True)
-    labelled = sitk.Image(mask.GetSize(), part.GetPixelID())
-    labelled.CopyInformation(mask)
-    labelled = sitk.Paste(labelled, part, size, [0, 0, 0], first)
     statistics = sitk.LabelShapeStatisticsImageFilter()
     statistics.ComputePerimeterOff()
-    statistics.Execute(labelled)
-    return labelled, statistics
+    statistics.Execute(part)
+    return Labelled(part, statistics, first)
 
 
 def _box(mask: sitk.Image) -> tuple[Voxel, Voxel]:
@@ -89,19 +111,22 @@ def _box(mask: sitk.Image) -> tuple[Voxel, Voxel]:
     return tuple(first for first, _ in spans[::-1]), tuple(size for _, size in spans[::-1])
 
 
-def _measure(labelled: sitk.Image, statistics: sitk.LabelShapeStatisticsImageFilter, label: int) -> Lesion:
+def _measure(labelled: Labelled, label: int) -> Lesion:
+    statistics, first = labelled.statistics, labelled.first
     box = statistics.GetBoundingBox(label)  # first index, then size
-    part = sitk.Equal(sitk.RegionOfInterest(labelled, box[3:], box[:3]), label)
+    part = sitk.Equal(sitk.RegionOfInterest(labelled.part, box[3:], box[:3]), label)
+    box = (*(f + b for f, b in zip(first, box, strict=False)), *box[3:])
     volume = statistics.GetPhysicalSize(label) / 1000.0
     long_ends, short_ends = _axial_diameters(part)
-    middle = labelled.TransformPhysicalPointToContinuousIndex(np.mean(long_ends, axis=0).tolist())
+    middle = labelled.part.TransformPhysicalPointToContinuousIndex(np.mean(long_ends, axis=0).tolist())
+    axis = _axial_axis(part)
     return Lesion(
         label=int(label),
         volume_ml=volume,
         voxels=int(statistics.GetNumberOfPixels(label)),
         longest_axial_diameter_mm=_length(long_ends),
         perpendicular_diameter_mm=_length(short_ends),
-        diameter_slice_index=round(middle[_axial_axis(labelled)]),
+        diameter_slice_index=round(first[axis] + middle[axis]),
         longest_diameter_ras=(_ras(long_ends[0]), _ras(long_ends[1])),
         perpendicular_diameter_ras=(_ras(short_ends[0]), _ras(short_ends[1])),
         centre_ras=_ras(statistics.GetCentroid(label)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Thread
@@ -15,7 +16,7 @@ from .errors import ImageError, MaskError, SegmentationError
 from .one_click_checks import index_of, lps, require_tissue
 from .one_click_correct import correct
 from .one_click_finish import finish
-from .one_click_grow import grow
+from .one_click_grow import grow, sheets_for_growth
 from .one_click_rank import Candidate, offer, order
 from .one_click_seed import PointLps
 from .progress import SILENT, Progress
@@ -111,13 +112,20 @@ def outline_click(
         index_of(ct, point)
     for point in include_ras:
         index_of(ct, point)
-    anatomy = anatomy_of(ct, progress.part(0.0, 0.4))
+    ahead: list[Future] = []
+
+    def look_ahead(coarse_ct: sitk.Image) -> None:
+        if previous is None:
+            ahead.append(sheets_for_growth(ct, coarse_ct, lps(include_ras[0])))
+
+    anatomy = anatomy_of(ct, progress.part(0.0, 0.4), look_ahead)
     include, exclude = list(include_ras), list(exclude_ras)
     notes = _chest_notes(anatomy)
     if previous is None:
         require_tissue(anatomy, include[0])
         notes += _place_notes(anatomy, include[0])
-        first = _outlined(anatomy, include.pop(0), n_candidates, progress.part(0.4, 0.9))
+        _ordered(anatomy, lps(include[0]), progress.part(0.4, 0.8), *ahead)
+        first = _outlined(anatomy, include.pop(0), n_candidates, progress.part(0.8, 0.9))
         chosen = min(max(chosen, 0), len(first) - 1)
         mask = first[chosen].mask
     else:
@@ -169,14 +177,18 @@ def volume_ml(mask: sitk.Image) -> float:
 _last_anatomy: Anatomy | None = None
 
 
-def anatomy_of(ct: sitk.Image, progress: Progress = SILENT) -> Anatomy:
+def anatomy_of(
+    ct: sitk.Image, progress: Progress = SILENT, meanwhile: Callable[[sitk.Image], None] | None = None
+) -> Anatomy:
     """The anatomy of a CT; that of the last CT is kept, so that further clicks on it need not wait for it.
 
     It is the voxels that are compared, not the object: a worker that reads the file again finds it too.
+
+    :param meanwhile: as for :func:`.anatomy.segment_anatomy`; not called when the anatomy is kept.
     """
     global _last_anatomy  # noqa: PLW0603 (a cache of one, for the process)
     if _last_anatomy is None or not _same_image(_last_anatomy.ct, ct):
-        _last_anatomy = segment_anatomy(ct, progress)
+        _last_anatomy = segment_anatomy(ct, progress, meanwhile)
     return _last_anatomy
 
 
@@ -190,17 +202,19 @@ def _same_image(one: sitk.Image, other: sitk.Image) -> bool:
 _last_order: tuple[int, PointLps, list[Candidate]] | None = None
 
 
-def _ordered(anatomy: Anatomy, point: PointLps, progress: Progress = SILENT) -> list[Candidate]:
+def _ordered(
+    anatomy: Anatomy, point: PointLps, progress: Progress = SILENT, sheets_ahead: Future | None = None
+) -> list[Candidate]:
     """All sizes around a point; those of the last point are kept for the corrections that follow."""
     global _last_order  # noqa: PLW0603 (a cache of one, for the process)
     if _last_order is None or _last_order[:2] != (id(anatomy), point):
-        _last_order = (id(anatomy), point, order(grow(anatomy, [point], [], progress)))
+        _last_order = (id(anatomy), point, order(grow(anatomy, [point], [], progress, sheets_ahead=sheets_ahead)))
     return _last_order[2]
 
 
 def _outlined(anatomy: Anatomy, point: Point, count: int, progress: Progress) -> list[ClickCandidate]:
     found = []
-    for candidate in offer(_ordered(anatomy, lps(point), progress.part(0.0, 0.8)), min(count, MOST_CANDIDATES)):
+    for candidate in offer(_ordered(anatomy, lps(point)), min(count, MOST_CANDIDATES)):
         draw = partial(finish, anatomy.ct, candidate.sweep.around, candidate.shape)
         found.append(ClickCandidate(candidate.expected, draw))
     progress.report(1.0, "Outlined")

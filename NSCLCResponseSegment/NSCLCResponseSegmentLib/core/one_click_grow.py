@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,17 @@ import numpy as np
 import SimpleITK as sitk
 
 from .one_click_cut import minimal_cut
-from .one_click_seed import ASIDE, FREE_MM, SOFT_HU, PointLps, Surroundings, Voxel, look_around, lump
+from .one_click_seed import (
+    ASIDE,
+    FREE_MM,
+    SOFT_HU,
+    PointLps,
+    Surroundings,
+    Voxel,
+    find_sheets_ahead,
+    look_around,
+    lump,
+)
 from .progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -72,20 +82,27 @@ class Sweep:
         return max(radius for _, radius in self.lumps)
 
 
+def sheets_for_growth(ct: sitk.Image, coarse_ct: sitk.Image, click: PointLps) -> Future[np.ndarray]:
+    """What :func:`grow` needs of a CT besides its anatomy, on its way on another thread."""
+    return find_sheets_ahead(ct, coarse_ct, [click], _REACH_MM, _COARSE_MM)
+
+
 def grow(
     anatomy: Anatomy,
     include: list[PointLps],
     exclude: list[PointLps],
     progress: Progress = SILENT,
     growth: Growth | None = None,
+    sheets_ahead: Future[np.ndarray] | None = None,
 ) -> list[Sweep]:
     """Regions of several sizes around the clicks.
 
+    :param sheets_ahead: from :func:`sheets_for_growth` for the one click.
     :returns: one sweep, or two where a click may belong to either of two lumps; and another that takes ground glass for
         tumour where the solid part lies in it; only that one where the click lies in ground glass itself.
     """
     growth = growth or Growth()
-    coarse = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM)
+    coarse = look_around(anatomy, include, exclude, _REACH_MM, _COARSE_MM, sheets_ahead=sheets_ahead)
     glass_hu = _lung_hu(anatomy) + _GROUND_GLASS_HU
 
     def with_glass() -> Sweep:
@@ -100,15 +117,19 @@ def grow(
         if all(_differ(lumps, other) for other, _ in readings):
             readings.append((lumps, aside))
 
+    boxes = [_box_around(coarse, lumps) for lumps, _ in readings if not _is_fine(lumps)]
+    if boxes and sheets_ahead is None:
+        coarse = coarse.knowing_sheets_in(_hull(boxes))
+
     def sweep(reading: tuple[list[tuple[Voxel, float]], float]) -> Sweep:
         lumps, aside = reading
-        around = _fitting(anatomy, include, exclude, coarse, lumps)
-        return _sweep(
-            around,
-            [lump(around, click, aside) for click in around.clicks],
-            growth,
-            progress if reading is readings[0] else SILENT,
-        )
+        reports = progress if reading is readings[0] else SILENT
+        if _is_fine(lumps):
+            around = look_around(anatomy, include, exclude, _reach(lumps), max(1.5, _largest(lumps) / 5.0))
+        else:
+            around = coarse.cropped(_box_around(coarse, lumps))
+        # anew: a larger lump may turn out to be the click's when those too far away are not in view
+        return _sweep(around, [lump(around, click, aside) for click in around.clicks], growth, reports)
 
     with ThreadPoolExecutor(2) as pool:
         sweeps = list(pool.map(sweep, readings))
@@ -117,21 +138,34 @@ def grow(
     return sweeps
 
 
-def _fitting(
-    anatomy: Anatomy,
-    include: list[PointLps],
-    exclude: list[PointLps],
-    coarse: Surroundings,
-    lumps: list[tuple[Voxel, float]],
-) -> Surroundings:
-    """As much of the surroundings as lumps of that size can fill, on a finer grid where they are small."""
-    largest = max(radius for _, radius in lumps)
-    reach = 4.0 * largest + 20.0
-    if largest < _FINE_BELOW_MM:
-        return look_around(anatomy, include, exclude, reach, max(1.5, largest / 5.0))
+Lumps = list[tuple[Voxel, float]]
+
+
+def _largest(lumps: Lumps) -> float:
+    return max(radius for _, radius in lumps)
+
+
+def _is_fine(lumps: Lumps) -> bool:
+    """Whether the lumps are so small that they are cut on a finer grid."""
+    return _largest(lumps) < _FINE_BELOW_MM
+
+
+def _reach(lumps: Lumps) -> float:
+    """How far around lumps of that size what they can fill reaches, mm."""
+    return 4.0 * _largest(lumps) + 20.0
+
+
+def _box_around(coarse: Surroundings, lumps: Lumps) -> tuple[slice, ...]:
+    """As much of the surroundings as the lumps can fill."""
     middles = np.array([middle for middle, _ in lumps] + list(coarse.clicks))
-    low = middles.min(axis=0) - int(reach / coarse.step)
-    return coarse.cropped(low, middles.max(axis=0) + int(reach / coarse.step) + 1)
+    reach = int(_reach(lumps) / coarse.step)
+    low, high = np.maximum(middles.min(axis=0) - reach, 0), middles.max(axis=0) + reach + 1
+    return tuple(slice(int(a), min(int(b), n)) for a, b, n in zip(low, high, coarse.hu.shape, strict=True))
+
+
+def _hull(boxes: list[tuple[slice, ...]]) -> tuple[slice, ...]:
+    """The smallest box that holds all boxes."""
+    return tuple(slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*boxes, strict=True))
 
 
 def _lung_hu(anatomy: Anatomy) -> float:

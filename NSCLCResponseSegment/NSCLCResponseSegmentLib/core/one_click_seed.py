@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,6 +38,7 @@ class Surroundings:
     :param soft: that tissue with the air pockets in it.
     :param depth: mm beyond the expected lung field (see :mod:`.anatomy_field`).
     :param click_depth: the largest depth of a click: a tumour clicked on in the mediastinum may reach that far.
+    :param sheets_from: where the dark sheets come from, when they need not be looked for.
     """
 
     ct: sitk.Image
@@ -49,11 +52,30 @@ class Surroundings:
     clicks: tuple[Voxel, ...]
     excluded: tuple[Voxel, ...]
     click_depth: float
+    sheets_from: Callable[[], np.ndarray] | None = None
 
     @cached_property
     def sheets(self) -> np.ndarray:
         """Thin dark layers, HU (see :mod:`.one_click_sheets`)."""
-        return dark_sheets(self.ct, self.grid)
+        return self.sheets_from() if self.sheets_from else dark_sheets(self.ct, self.grid)
+
+    def knowing_sheets_in(self, box: tuple[slice, ...]) -> Surroundings:
+        """The same with the dark sheets of one box only, which crops of it share."""
+        sheets = np.zeros(self.hu.shape, np.float32)
+        sheets[box] = dark_sheets(self.ct, self.grid, box)
+        return replace(self, sheets_from=lambda: sheets)
+
+    @cached_property
+    def room(self) -> np.ndarray:
+        """Distance to anything that cannot be tumour, mm."""
+        from scipy import ndimage
+
+        blurred = ndimage.gaussian_filter(np.clip(self.hu, -1000, 200), min(_BLUR_MM / self.step, 1.0))
+        solid = (blurred > self.soft_hu) | (self.soft & (self.hu <= self.soft_hu))  # with cavities and bronchi
+        free = solid & ~self.bone & (self.depth <= max(FREE_MM, self.click_depth + 3.0))
+        for voxel in self.excluded:
+            free &= ~self.ball(voxel, 3.0)
+        return ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1, 1:-1] * self.step
 
     @property
     def voxel_ml(self) -> float:
@@ -65,12 +87,11 @@ class Surroundings:
         squared = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2
         return squared <= (radius_mm / self.step) ** 2
 
-    def cropped(self, low: np.ndarray, high: np.ndarray) -> Surroundings:
-        """The same voxels from ``low`` up to before ``high`` (z, y, x), as far as there are any."""
-        first = [max(0, int(v)) for v in low]
-        last = [min(n, int(v)) for n, v in zip(self.hu.shape, high, strict=True)]
-        box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
-        size = [b - a for a, b in zip(first, last, strict=True)]
+    def cropped(self, box: tuple[slice, ...]) -> Surroundings:
+        """The voxels of a box (z, y, x) only."""
+        first, size = [s.start for s in box], [s.stop - s.start for s in box]
+        if tuple(size) == self.hu.shape:
+            return self
 
         def moved(voxels: tuple[Voxel, ...]) -> tuple[Voxel, ...]:
             return tuple(tuple(v - a for v, a in zip(voxel, first, strict=True)) for voxel in voxels)
@@ -81,6 +102,7 @@ class Surroundings:
             **{name: getattr(self, name)[box] for name in ("hu", "soft", "bone", "depth")},
             clicks=moved(self.clicks),
             excluded=tuple(v for v in moved(self.excluded) if _is_within(v, tuple(size))),
+            sheets_from=lambda: self.sheets[box],
         )
 
 
@@ -91,8 +113,12 @@ def look_around(
     reach_mm: float,
     step: float,
     soft_hu: float = SOFT_HU,
+    sheets_ahead: Future[np.ndarray] | None = None,
 ) -> Surroundings:
-    """Crop to ``reach_mm`` around the clicks and sort the tissue in it."""
+    """Crop to ``reach_mm`` around the clicks and sort the tissue in it.
+
+    :param sheets_ahead: from :func:`find_sheets_ahead` for the same clicks, reach and step.
+    """
     from scipy import ndimage
 
     grid = _crop_grid(anatomy.coarse_ct, clicks, reach_mm, step)
@@ -116,7 +142,19 @@ def look_around(
         clicks=tuple(inside),
         excluded=tuple(_voxel(grid, p) for p in seen),
         click_depth=max(float(depth[v]) for v in inside),
+        sheets_from=sheets_ahead.result if sheets_ahead else None,
     )
+
+
+def find_sheets_ahead(
+    ct: sitk.Image, coarse_ct: sitk.Image, clicks: list[PointLps], reach_mm: float, step: float
+) -> Future[np.ndarray]:
+    """The dark sheets that :func:`look_around` will want, on a thread beside the search for body and lungs."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(dark_sheets, ct, _crop_grid(coarse_ct, clicks, reach_mm, step), threads=1)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _crop_grid(ct: sitk.Image, clicks: list[PointLps], reach_mm: float, step: float) -> sitk.Image:
@@ -177,12 +215,7 @@ def lump(around: Surroundings, click: Voxel, aside: float = ASIDE[-1]) -> tuple[
     """
     from scipy import ndimage
 
-    solid = ndimage.gaussian_filter(np.clip(around.hu, -1000, 200), min(_BLUR_MM / around.step, 1.0)) > around.soft_hu
-    solid |= around.soft & (around.hu <= around.soft_hu)  # cavities and bronchi
-    free = solid & ~around.bone & (around.depth <= max(FREE_MM, around.click_depth + 3.0))
-    for voxel in around.excluded:
-        free &= ~around.ball(voxel, 3.0)
-    distance = ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1, 1:-1] * around.step
+    distance = around.room
     peak = _walk_up(distance, click)
     for _ in range(_ROUNDS):
         if distance[peak] <= 0:
