@@ -87,7 +87,7 @@ def pet_outline_on_ct(
 
     The edge is found anew on the interpolated PET, so it does not show the PET's coarser voxels. With ``use_ct``
     air-filled lung (under -600 HU) is left out, since PET blurs a tumour into it; when that would take more than 40 %,
-    breathing has moved the tumour between the scans, and the CT is not used.
+    breathing has moved the tumour between the scans, and the CT is not used. Pieces smaller than 2×2×2 PET voxels go.
 
     :returns: unsigned 8-bit mask, and sentences for the user.
     """
@@ -108,10 +108,22 @@ def pet_outline_on_ct(
             )
         else:
             inside &= ~air
-    inside = ndimage.binary_fill_holes(inside)
+    inside = _without_specks(ndimage.binary_fill_holes(inside), ct, pet)
     mask = sitk.GetImageFromArray(inside.astype(np.uint8))
     mask.CopyInformation(ct)
     return mask, notes
+
+
+def _without_specks(inside: np.ndarray, ct: sitk.Image, pet: sitk.Image) -> np.ndarray:
+    """Without pieces under 2×2×2 PET voxels: they come from the finer grid, the camera cannot tell them apart."""
+    from scipy import ndimage
+
+    pieces, count = ndimage.label(inside, np.ones((3, 3, 3)))
+    if count < 2:
+        return inside
+    sizes = np.bincount(pieces.ravel())[1:] * np.prod(ct.GetSpacing())
+    kept = np.flatnonzero((sizes >= 8 * np.prod(pet.GetSpacing())) | (sizes == sizes.max())) + 1
+    return np.isin(pieces, kept)
 
 
 def _threshold(method: PetMethod, suv_max: float) -> float:
