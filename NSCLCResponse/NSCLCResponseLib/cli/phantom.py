@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=_traits,
         default=list(_TRAITS),
         metavar="A,B",
-        help="image traits that tell: histogram, texture, spatial (default: all)",
+        help="image traits that the tumours have, and that tell: histogram, texture, spatial (default: all)",
     )
     parser.add_argument("--best-auc", type=float, default=0.95, metavar="AUC", help="best reachable AUC (default 0.95)")
     parser.add_argument(
