@@ -123,15 +123,12 @@ def test_a_disabled_button_says_why_and_an_outline_enables_it(both, a_small_case
 
 
 def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_case):
-    from NSCLCResponseSegmentLib.gui import lesions
-
     segment, _ = both
     table = segment.panel.ui.lesionTable
     slice_node = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode")
     assert table.model().item(0, 1).text() == "8.0"
     erase_half(a_small_case[1])
-    a_desktop.process(lesions._QUIET_MS / 1000 + 0.2)
-    assert table.model().item(0, 1).text() == "4.0"
+    a_desktop.wait_until(lambda: table.model().item(0, 1).text() == "4.0", 30)
     table.clicked.emit(table.model().index(0, 0))
     centre = [slice_node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
     assert centre == pytest.approx(segment.panel.lesions.lesions[0].centre_ras, abs=1e-3)
@@ -166,12 +163,11 @@ def test_slicers_layout_manager_leaves_the_panels_chart_alone(a_desktop, both):
 
 
 def test_what_is_loaded_while_a_panel_is_shown_is_chosen(a_desktop, both):
-    from NSCLCResponseSegmentLib.gui import module_panel
     from NSCLCResponseSegmentLib.gui.self_test import small_case
 
     ct, segmentation = small_case()
-    a_desktop.process(module_panel._SETTLED_MS / 1000 + 0.2)
     segment, response = both
+    a_desktop.wait_until(lambda: response.panel.parameters.segmentation is segmentation, 30)
     assert segment.panel.parameters.ct is ct
     assert response.panel.parameters.ct is ct
     assert response.panel.parameters.segmentation is segmentation
