@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from NSCLCResponseLib.core.image_handover import hand_over, take_over
 from NSCLCResponseLib.core.review import ReviewRecord
 from NSCLCResponseLib.render.aim import inside_points_ras
 from NSCLCResponseLib.workspace.lesion_rows import choice_of, fresh_rows
-from NSCLCResponseLib.workspace.pacing import Paced
+from NSCLCResponseLib.workspace.pacing import Paced, Turns
 from NSCLCResponseSegmentLib.core.case import LoadedImage
 from NSCLCResponseSegmentLib.core.errors import SettingsError
 
@@ -39,6 +40,25 @@ def test_of_many_events_the_last_is_done_and_few_between() -> None:
     assert done[-1] == 39
     assert len(done) < 12
     assert done == sorted(done)
+
+
+def test_between_two_pictures_the_page_is_answered() -> None:
+    said: list[str] = []
+
+    async def change_all_views() -> None:
+        turns, loop = Turns(0.001), asyncio.get_running_loop()
+
+        def render(name: str) -> None:
+            loop.call_soon(said.append, name)
+            loop.call_later(0, said.append, "answer")  # asked for while this picture is made
+
+        for name in ("axial", "coronal", "axial", "3D"):
+            turns(renders.setdefault(name, lambda name=name: render(name)))
+        await asyncio.sleep(0.1)
+
+    renders: dict[str, Callable[[], None]] = {}
+    asyncio.run(change_all_views())
+    assert said == ["axial", "answer", "coronal", "answer", "3D", "answer"]
 
 
 def test_the_server_is_imported_without_slicer_and_torch() -> None:
@@ -100,7 +120,7 @@ def test_whole_outline_tools_change_the_segment_as_on_the_whole_grid(
     a_slicer_app: object, an_oblique_image: sitk.Image
 ) -> None:
     from NSCLCResponseLib.workspace import whole_outline
-    from NSCLCResponseLib.workspace.tools import OutlineTools
+    from NSCLCResponseLib.workspace.tools import ISLANDS, OutlineTools
     from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids, segmentation_from_mask
     from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
     from support.slicer_app import a_blob
@@ -124,6 +144,15 @@ def test_whole_outline_tools_change_the_segment_as_on_the_whole_grid(
     tools.keep_largest()
     assert 0 < now().sum() < before.sum()
     assert now()[5:, 9:, 11:].sum() == 0
+    tools.undo()
+    tools.activate(ISLANDS)
+    for voxel, is_kept in (((13, 0, 0), slice(None)), ((12, 10, 6), (slice(5, None), slice(9, None), slice(11, None)))):
+        x, y, z = an_oblique_image.TransformIndexToPhysicalPoint(voxel)
+        tools._editor.active_effect.select_island_at_position((-x, -y, z))  # what a click does
+        np.testing.assert_array_equal(now()[is_kept], before[is_kept])
+    assert now().sum() == before[5:, 9:, 11:].sum()
+    tools.undo()
+    tools.keep_largest()
     tools.trim(-200, 300)
     hu = sitk.GetArrayFromImage(an_oblique_image)
     assert now().sum() == ((before > 0) & (hu >= -200) & (hu <= 300))[:5].sum()
@@ -173,3 +202,52 @@ def test_scissors_cut_the_voxels_within_the_line(a_slicer_app: object, an_obliqu
             now = mask_from_segment(node, segment_ids(node)[0], image_from_volume(ct))
             np.testing.assert_array_equal(sitk.GetArrayFromImage(now) > 0, wanted, err_msg=fill)
             tools.undo()
+
+
+def test_a_stroke_of_the_brush_changes_what_trame_slicers_own_changes(
+    a_slicer_app: object, an_oblique_image: sitk.Image
+) -> None:
+    """Also at the border of the CT, and what it covers of another segment; beside the CT there is nothing to undo."""
+    from trame_slicer.segmentation import SegmentationEffectErase, SegmentationEffectPaint
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkFiltersSources import vtkSphereSource
+
+    from NSCLCResponseLib.workspace.brush import QuickErase, QuickPaint
+    from NSCLCResponseLib.workspace.tools import OutlineTools
+    from NSCLCResponseSegmentLib.mrml.segmentations import (
+        add_segment,
+        mask_from_segment,
+        segment_ids,
+        segmentation_from_mask,
+    )
+    from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
+    from support.slicer_app import a_blob
+
+    ct = volume_from_image(a_slicer_app.scene, an_oblique_image, "CT")
+    node = segmentation_from_mask(a_slicer_app.scene, a_blob(an_oblique_image, (2, 2, 1), (6, 8, 5)), ct)
+    add_segment(node, a_blob(an_oblique_image, (7, 2, 1), (10, 8, 5)), "Second")
+    tools = OutlineTools(a_slicer_app, lambda: None)
+    tools.edit(node, ct)
+    ball = vtkSphereSource()
+    ball.SetRadius(1.1 * max(an_oblique_image.GetSpacing()))
+    ball.Update()
+
+    def stroke(effect_type: type, *voxels: tuple[int, int, int]) -> np.ndarray:
+        points = vtkPoints()
+        for voxel in voxels:
+            x, y, z = an_oblique_image.TransformIndexToPhysicalPoint(voxel)
+            points.InsertNextPoint(-x, -y, z)
+        tools._editor.set_active_effect_type(effect_type)
+        tools._editor.active_effect.paint_glyph_at_world_coordinates(ball.GetOutput(), points)
+        masks = [mask_from_segment(node, segment_id, image_from_volume(ct)) for segment_id in segment_ids(node)]
+        return np.stack([sitk.GetArrayFromImage(mask) for mask in masks])
+
+    for ours, theirs in ((QuickPaint, SegmentationEffectPaint), (QuickErase, SegmentationEffectErase)):
+        for voxels in ([(4, 5, 3), (6, 5, 3)], [(0, 0, 0)], [(6, 8, 6)]):
+            expected = stroke(theirs, *voxels)
+            tools.undo()
+            np.testing.assert_array_equal(stroke(ours, *voxels), expected, err_msg=f"{ours} {voxels}")
+            tools.undo()
+    assert not tools.can_undo
+    stroke(QuickErase, (90, 5, 3))
+    assert not tools.can_undo

@@ -81,11 +81,11 @@ class Page:
         return float(re.search(r"([\d.]+) mL", self.text("lesion-words"))[1])
 
     def press(self, name: str) -> None:
-        self.part(name).click(timeout=20 * SECONDS)
+        self.part(name).click(timeout=30 * SECONDS)
 
     def wait_until_on(self, name: str) -> None:
         """Wait until a button is pressed."""
-        self.tab.locator(f"[data-test={name}][aria-pressed=true]").wait_for(timeout=20 * SECONDS)
+        self.tab.locator(f"[data-test={name}][aria-pressed=true]").wait_for(timeout=30 * SECONDS)
 
     def wait_for_volume(self, condition: str) -> None:
         """Wait until the outline's volume is, e.g., ``< 12.5`` mL."""
@@ -97,7 +97,7 @@ class Page:
 
     def wait_for_outline(self) -> None:
         """Wait until the outlining that was just asked for has begun and ended."""
-        self.part("cancel-outline").wait_for(timeout=10 * SECONDS)
+        self.part("cancel-outline").wait_for(timeout=30 * SECONDS)
         self.part("cancel-outline").wait_for(state="detached", timeout=120 * SECONDS)
 
     def brightness(self, view: str) -> float:
@@ -150,14 +150,15 @@ class Page:
             self.tab.wait_for_timeout(1 * SECONDS)
             before, now = now, self._pictures()
 
+    def wait_for_answer(self) -> None:
+        """Wait until the server has done what it was asked for: it does so in the order of asking."""
+        self.tab.evaluate("() => window.trame.trigger('act', ['nothing'])")
+
     def _pictures(self) -> str:
-        """What names the pictures shown, after an answer of the server: its work is done in the order of asking."""
-        return str(
-            self.tab.evaluate(
-                "async () => { await window.trame.trigger('act', ['nothing']);"
-                " return Array.from(document.querySelectorAll('[data-view] img'), image => image.src).join(); }"
-            )
-        )
+        """What names the pictures shown, once the server has done what it was asked for."""
+        self.wait_for_answer()
+        sources = "() => Array.from(document.querySelectorAll('[data-view] img'), image => image.src).join()"
+        return str(self.tab.evaluate(sources))
 
     def click_in(self, view: str) -> None:
         """As slowly as a person: events of the mouse within ten milliseconds are taken as one."""
@@ -173,5 +174,15 @@ class Page:
         self.tab.mouse.move(x, y)
         self.tab.mouse.down()
         self.tab.mouse.move(x + length, y, steps=4)
+        self.tab.wait_for_timeout(200)
+        self.tab.mouse.up()
+
+    def lasso(self, view: str, length: float) -> None:
+        """Draw a triangle down and to the right of a view's centre."""
+        x, y = self.centre_of(view)
+        self.tab.mouse.move(x, y)
+        self.tab.mouse.down()
+        self.tab.mouse.move(x + length, y, steps=4)
+        self.tab.mouse.move(x + length, y + length, steps=4)
         self.tab.wait_for_timeout(200)
         self.tab.mouse.up()

@@ -17,6 +17,7 @@ _BODY_HU = -300.0
 _COARSE_MM = 6.0
 _OPENING_MM = 9.0  # radius: blankets and the walls of tables are thinner, the chest wall is not
 _LUNG_SHARE_WITHIN = 0.6
+_LUNG_SMOOTHING_MM = 3.0
 _LUNG_COLOUR, _LUNG_OPACITY = (0.62, 0.76, 0.88), 0.2
 
 
@@ -114,22 +115,26 @@ def _convex(plane: np.ndarray) -> np.ndarray:
 
 def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> vtkMRMLModelNode:
     """Faint lungs for orientation in 3D; ``body`` as :func:`coarse_body`."""
-    return add_lung_surface(scene, lungs_within(lungs, body))
+    return add_lung_surface(scene, smooth_lungs(lungs_within(lungs, body)))
 
 
-def add_lung_surface(scene: vtkMRMLScene, lungs: sitk.Image) -> vtkMRMLModelNode:
-    """The surface of :func:`lungs_within` as a model."""
+def smooth_lungs(lungs: sitk.Image) -> sitk.Image:
+    """:func:`lungs_within` without steps: 32-bit float, 0.5 at the surface."""
+    return sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs, sitk.sitkFloat32), _LUNG_SMOOTHING_MM)
+
+
+def add_lung_surface(scene: vtkMRMLScene, smooth: sitk.Image) -> vtkMRMLModelNode:
+    """The surface of :func:`smooth_lungs` as a model."""
     import vtk
     from slicer import vtkMRMLModelNode
 
     from NSCLCResponseSegmentLib.mrml.volumes import geometry_matrix, to_vtk_image
 
-    smooth = sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs, sitk.sitkFloat32), 3.0)
     surface = vtk.vtkFlyingEdges3D()
     surface.SetInputData(to_vtk_image(smooth))
     surface.SetValue(0, 0.5)
     place = vtk.vtkTransform()
-    place.SetMatrix(geometry_matrix(lungs))
+    place.SetMatrix(geometry_matrix(smooth))
     placed = vtk.vtkTransformPolyDataFilter()
     placed.SetTransform(place)
     placed.SetInputConnection(surface.GetOutputPort())

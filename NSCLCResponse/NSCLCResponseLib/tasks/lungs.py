@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
-    """Find the lungs of a CT.
+    """Find the lungs of a CT, and smooth them for their surface.
 
     :param arguments: ``ct`` and ``out``, image files.
     :returns: ``is_chest``, without which there is no file, and ``out``.
@@ -22,12 +22,12 @@ def run(arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
     """
     from NSCLCResponseSegmentLib.core.anatomy import segment_anatomy
 
-    from ..render.aim import coarse_body, lungs_within
+    from ..render.aim import coarse_body, lungs_within, smooth_lungs
 
     ct = sitk.ReadImage(arguments["ct"])
     anatomy = segment_anatomy(ct, context.progress.part(0.0, 0.9))
     if anatomy.is_chest:
         with staged_file(Path(arguments["out"]), overwrite=True, token=context.token) as aside:
-            sitk.WriteImage(lungs_within(anatomy.coarse_lungs, coarse_body(ct)), str(aside))
+            sitk.WriteImage(smooth_lungs(lungs_within(anatomy.coarse_lungs, coarse_body(ct))), str(aside))
     context.progress.report(1.0, "Done")
     return {"is_chest": bool(anatomy.is_chest), "out": arguments["out"]}

@@ -108,6 +108,7 @@ class CaseFlow:
         """Faint lungs in 3D, for orientation; found by a process of their own beside everything else."""
         import SimpleITK as sitk
 
+        loop = asyncio.get_running_loop()
         path = self.folder / "lungs.nrrd"
         job = JobProcess("lungs", {"ct": str(self.folder / "ct.nrrd"), "out": str(path)})
         self.jobs.beside(job)
@@ -119,7 +120,8 @@ class CaseFlow:
                 return
         except NSCLCResponseError:
             return  # it is an ornament: outlining will say what is wrong with this CT
-        model = add_lung_surface(self.scene, sitk.ReadImage(str(path)))
+        smooth = await loop.run_in_executor(None, sitk.ReadImage, str(path))
+        model = add_lung_surface(self.scene, smooth)
         model.SetSaveWithScene(False)
         self.views.fit_three_d()
 

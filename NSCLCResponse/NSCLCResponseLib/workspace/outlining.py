@@ -6,12 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
-from NSCLCResponseSegmentLib.core.lesions import Lesion
+from NSCLCResponseSegmentLib.core.lesions import Lesion, measure_lesions
 from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
 from NSCLCResponseSegmentLib.mrml.lesion_segments import apply_choice
-from NSCLCResponseSegmentLib.mrml.lesion_table import fill_lesion_table, jump_to, lesions_of, lesions_summary
+from NSCLCResponseSegmentLib.mrml.lesion_table import (
+    fill_lesion_table,
+    jump_to,
+    lesion_mask,
+    lesions_of,
+    lesions_summary,
+)
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.tables import shown_table
 
@@ -74,7 +80,12 @@ class Outlining:
             await self._by_settings(settings, point)
         else:
             flow = self._flow
-            await flow.jobs.run("outline", lambda: self._clicking.start(flow.ct, [point]), self._finish_click)
+            await flow.jobs.run(
+                "outline",
+                lambda: self._clicking.start(flow.ct, [point]),
+                self._finish_click,
+                self._clicking.fetch,
+            )
 
     async def _by_settings(self, settings: OutlineSettings, *points: Point) -> None:
         flow = self._flow
@@ -82,6 +93,7 @@ class Outlining:
             "outline",
             lambda: flow.segment.startOutline(flow.ct, settings, points, flow.pet),
             lambda job: self._take(flow.segment.finishOutline(job)),
+            flow.segment.fetchOutline,
         )
 
     def _finish_click(self, job: Any) -> None:
@@ -103,7 +115,10 @@ class Outlining:
 
         self.forget_sizes()
         await flow.jobs.run(
-            "outline", lambda: self._clicking.start(flow.ct, include, exclude, flow.segmentation), finish
+            "outline",
+            lambda: self._clicking.start(flow.ct, include, exclude, flow.segmentation),
+            finish,
+            self._clicking.fetch,
         )
 
     async def _may_replace(self) -> bool:
@@ -180,24 +195,37 @@ class Outlining:
         self._measure()
 
     def measure_soon(self) -> None:
-        """Measure when the strokes of the brush pause."""
-        if self._measure_task is not None:
-            self._measure_task.cancel()
+        """Measure when the strokes of the brush pause, beside the event loop."""
+        self._stop_measuring()
 
         async def measure() -> None:
             await asyncio.sleep(_MEASURE_AFTER_SECONDS)
-            self._measure()
+            try:
+                mask = lesion_mask(self._flow.segmentation, self._flow.ct)
+                lesions = await asyncio.get_running_loop().run_in_executor(None, measure_lesions, mask)
+            except NSCLCResponseError as error:
+                self._show_lesions([], str(error))
+            else:
+                self._show_lesions(lesions)
             self._flow.flush()
 
         self._measure_task = in_background(measure())
 
+    def _stop_measuring(self) -> None:
+        """What is being measured is of an outline that there is no more."""
+        if self._measure_task is not None:
+            self._measure_task.cancel()
+
     def _measure(self) -> None:
-        flow, data = self._flow, self._data
+        self._stop_measuring()
         try:
-            self.lesions = lesions_of(flow.segmentation, flow.ct)
-            data.lesion_words = lesions_summary(self.lesions)
+            self._show_lesions(lesions_of(self._flow.segmentation, self._flow.ct))
         except NSCLCResponseError as error:
-            self.lesions, data.lesion_words = [], str(error)
+            self._show_lesions([], str(error))
+
+    def _show_lesions(self, lesions: list[Lesion], problem: str = "") -> None:
+        flow, data = self._flow, self._data
+        self.lesions, data.lesion_words = lesions, problem or lesions_summary(lesions)
         table = shown_table(flow.scene, _LESION_TABLE)
         fill_lesion_table(table, self.lesions)
         data.lesions = rows_of(table)

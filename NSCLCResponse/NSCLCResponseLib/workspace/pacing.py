@@ -1,4 +1,4 @@
-"""Events of a mouse come faster than pictures can be made: of each kind only the last one counts."""
+"""Events of a mouse come faster than pictures can be made: of each kind only the last counts; pictures take turns."""
 
 from __future__ import annotations
 
@@ -31,3 +31,33 @@ class Paced:
     def _do(self, kind: Hashable) -> None:
         self._free_at[kind] = asyncio.get_running_loop().time() + self._seconds
         self._next.pop(kind)()
+
+
+class Turns:
+    """Lets one thing begin at a time on the event loop; between two, the loop has time for what the page asks.
+
+    Without it the pictures of all views are made in one go after a change, and the page waits for all of them.
+
+    :param seconds: between two.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: dict[Callable[[], None], None] = {}  # in the order of asking, each once
+        self._pump: asyncio.Future | None = None
+
+    def __call__(self, begin: Callable[[], None]) -> None:
+        """Call ``begin`` when its turn has come; asked for twice meanwhile, once."""
+        self._waiting[begin] = None
+        if self._pump is None:
+            self._pump = asyncio.ensure_future(self._take_turns())
+
+    async def _take_turns(self) -> None:
+        while self._waiting:
+            begin = next(iter(self._waiting))
+            del self._waiting[begin]
+            begin()
+            for _ in range(2):  # what it woke has run then
+                await asyncio.sleep(0)
+            await asyncio.sleep(self._seconds)
+        self._pump = None

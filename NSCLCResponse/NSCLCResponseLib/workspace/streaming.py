@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .pacing import Turns
+
 if TYPE_CHECKING:
     from trame_server import Server
     from trame_slicer.core import ViewManager
@@ -56,13 +58,16 @@ def _silent(kind: Any, **arguments: Any) -> AbstractView:
     return view
 
 
-def render_when_allowed(view: AbstractView, is_allowed: Callable[[], bool]) -> None:
-    """Leave out renderings while ``is_allowed`` says no, those that the page asks for with a new size included."""
+def render_when_allowed(view: AbstractView, is_allowed: Callable[[], bool], turns: Turns) -> None:
+    """Leave out renderings while ``is_allowed`` says no, those that the page asks for with a new size included.
+
+    :param turns: of all views.
+    """
     scheduler = view._scheduled_render._scheduler
     schedule = scheduler.schedule_render
 
     def schedule_if_allowed() -> None:
         if is_allowed():
-            schedule()
+            turns(schedule)
 
     scheduler.schedule_render = schedule_if_allowed  # views and page both ask here

@@ -62,13 +62,15 @@ class OutlineTools:
         """What the left button does in the views from now on."""
         from trame_slicer import segmentation as effects
 
+        from .brush import QuickErase, QuickPaint
+        from .islands import QuickIslands
         from .scissors import QuickScissors
 
         by_name = {
-            PAINT: effects.SegmentationEffectPaint,
-            ERASE: effects.SegmentationEffectErase,
+            PAINT: QuickPaint,
+            ERASE: QuickErase,
             SCISSORS: QuickScissors,
-            ISLANDS: effects.SegmentationEffectIslands,
+            ISLANDS: QuickIslands,
             THRESHOLD: effects.SegmentationEffectThreshold,
         }
         self._editor.set_active_effect_type(by_name.get(tool, effects.SegmentationEffectNoTool))
@@ -79,7 +81,9 @@ class OutlineTools:
         """The diameter of the round brush of paint and erase, which is a sphere."""
         from trame_slicer import segmentation as effects
 
-        for effect_type in (effects.SegmentationEffectPaint, effects.SegmentationEffectErase):
+        from .brush import QuickErase, QuickPaint
+
+        for effect_type in (QuickPaint, QuickErase):
             effect = self._editor.get_effect(effect_type)
             effect.set_use_sphere_brush(True)
             effect.set_brush_diameter(diameter_mm, effects.BrushDiameterMode.Absolute)

@@ -21,7 +21,7 @@ from NSCLCResponseSegmentLib.mrml.volumes import (
 )
 
 from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D, Point
-from .pacing import Paced
+from .pacing import Paced, Turns
 from .streaming import LIKELY_SIZE, register_views, render_when_allowed
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _COLOURS = {AXIAL: "#F34A33", CORONAL: "#6DAD4A", SAGITTAL: "#EFD64D"}
 _PET_SHOWN_ABOVE_SUV = 2.5
 _STEP_SECONDS = 0.04  # slices, cross-hair and map follow the mouse at most this often
 _WORDS_SECONDS = 0.1
+_ANSWER_SECONDS = 0.005  # between the pictures of two views
 _SHARP_SECONDS = 0.5  # from a view's first rendering until its sharp picture is in the page
 _YELLOW = 2  # of Slicer's colours of rulers
 
@@ -70,6 +71,7 @@ class FourViews:
         self._sizes: dict[str, tuple[int, int]] = {}
         self._steps: dict[str, int] = {}
         self._paced, self._paced_words = Paced(_STEP_SECONDS), Paced(_WORDS_SECONDS)
+        self._turns = Turns(_ANSWER_SECONDS)
         manager = self._manager = app.view_manager
         register_views(manager, server)
         self.slices: dict[str, SliceView] = {}
@@ -272,7 +274,7 @@ class FourViews:
 
     def _created(self, name: str, definition: ViewLayoutDefinition) -> Any:
         view = self._manager.create_view(definition)
-        render_when_allowed(view, partial(self._may_render, name))
+        render_when_allowed(view, partial(self._may_render, name), self._turns)
         view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
         view.render_window().AddObserver("EndEvent", lambda *_: self._on_rendered(name))
         return view

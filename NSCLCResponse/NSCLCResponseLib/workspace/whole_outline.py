@@ -6,13 +6,14 @@ for 512×512×134 voxels; nothing of the outline lies outside its own box.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 import vtk
 from slicer import vtkOrientedImageData, vtkSlicerSegmentationsModuleLogic
+from trame_slicer.segmentation.segmentation_undo_command import SegmentationLabelMapUndoCommand
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 _MARGIN = 3  # voxels around, so that nothing that grows by a kernel is cut
@@ -98,8 +99,16 @@ def _index_in(ct: Any, data: vtkOrientedImageData) -> list[int]:
     return [round(value) for value in to_ijk.MultiplyPoint(corner)[:3]]
 
 
-def replace_segment(node: Any, segment_id: str, ct: Any, crop: Crop) -> None:
-    """Make a segment what ``crop`` says."""
+def empty_labels(ct: Any, start: tuple[int, ...], shape: tuple[int, ...]) -> vtkOrientedImageData:
+    """A label map without anything inside on a box of the CT's grid, unsigned 8-bit.
+
+    :param start: (i, j, k) of the box in the CT.
+    :param shape: (z, y, x).
+    """
+    return _labels(ct, Crop(np.zeros(shape, bool), tuple(start)))
+
+
+def _labels(ct: Any, crop: Crop) -> vtkOrientedImageData:
     (x, y, z), (k, j, i) = crop.start, crop.inside.shape
     labels = vtkOrientedImageData()
     labels.SetExtent(x, x + i - 1, y, y + j - 1, z, z + k - 1)
@@ -108,6 +117,34 @@ def replace_segment(node: Any, segment_id: str, ct: Any, crop: Crop) -> None:
     to_world = vtk.vtkMatrix4x4()
     ct.GetIJKToRASMatrix(to_world)
     labels.SetGeometryFromImageToWorldMatrix(to_world)
+    return labels
+
+
+def change_segment(modifier: Any, before: Crop | None, after: Crop) -> None:
+    """Make the active segment what ``after`` says, as one step that can be undone; nothing where it is that already.
+
+    What is new in it is taken from the other segments, as Slicer's Segment Editor does.
+
+    :param modifier: trame-slicer's of the active segment.
+    :param before: what the segment is now; ``None`` when it is empty.
+    """
+    if before is not None and np.array_equal(after.inside, on_box(before, after.start, after.inside.shape)):
+        return
+    segmentation, active, ct = modifier.segmentation, modifier.active_segment_id, modifier.volume_node
+    node = segmentation.segmentation_node
+    with SegmentationLabelMapUndoCommand.push_state_change(segmentation):
+        for segment_id in set(segmentation.get_segment_ids()) - {active}:
+            other = crop_of(node, segment_id, ct)
+            taken = None if other is None else on_box(after, other.start, other.inside.shape) & other.inside
+            if taken is not None and taken.any():
+                replace_segment(node, segment_id, ct, replace(other, inside=other.inside & ~taken))
+        replace_segment(node, active, ct, after)
+    segmentation.trigger_modified()
+
+
+def replace_segment(node: Any, segment_id: str, ct: Any, crop: Crop) -> None:
+    """Make a segment what ``crop`` says."""
+    labels = _labels(ct, crop)
     logic = vtkSlicerSegmentationsModuleLogic
     logic.SetBinaryLabelmapToSegment(labels, node, segment_id, logic.MODE_REPLACE, labels.GetExtent())
 
@@ -132,6 +169,14 @@ def largest(inside: np.ndarray) -> np.ndarray:
 def without_small(inside: np.ndarray, voxels: int) -> np.ndarray:
     """Without connected parts of fewer than ``voxels``."""
     return _by_size(inside, voxels) > 0
+
+
+def part_at(inside: np.ndarray, voxel: tuple[int, ...]) -> np.ndarray | None:
+    """The connected part that holds a voxel (z, y, x); ``None`` where nothing is inside."""
+    if any(not 0 <= v < n for v, n in zip(voxel, inside.shape, strict=True)) or not inside[voxel]:
+        return None
+    parts = _by_size(inside, 0)
+    return parts == parts[voxel]
 
 
 def _by_size(inside: np.ndarray, at_least: int) -> np.ndarray:

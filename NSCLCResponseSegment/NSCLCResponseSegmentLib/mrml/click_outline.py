@@ -72,16 +72,26 @@ class ClickOutline:
             nodes["segmentation"] = previous_node.GetID()
         return NodeJob("click", arguments, folder, nodes, self._worker)
 
-    def finish(self, job: NodeJob) -> Clicked:
-        """Add the outline as a segmentation, or put the correction into the one that was given.
+    def fetch(self, job: NodeJob) -> None:
+        """Read the masks of a finished job, which :meth:`finish` does otherwise; touches no scene.
 
-        :raises NSCLCResponseError: the job failed or was cancelled, or its nodes have been removed meanwhile.
+        :raises NSCLCResponseError: the job failed or was cancelled.
         """
         try:
             result = job.result()
             masks = tuple(sitk.ReadImage(size["path"], sitk.sitkUInt8) for size in result["sizes"])
         finally:
             job.folder.remove()
+        job.fetched = (result, masks)
+
+    def finish(self, job: NodeJob) -> Clicked:
+        """Add the outline as a segmentation, or put the correction into the one that was given.
+
+        :raises NSCLCResponseError: the job failed or was cancelled, or its nodes have been removed meanwhile.
+        """
+        if job.fetched is None:
+            self.fetch(job)
+        result, masks = job.fetched
         nodes = {role: self._scene.GetNodeByID(node_id) for role, node_id in job.nodes.items()}
         if None in nodes.values():
             raise SegmentationError("The CT or the outline was removed meanwhile.", "Load the CT again and click anew.")

@@ -23,7 +23,13 @@ _LESION, _VOLUME, _LONG, _SHORT = "Lesion", "Volume (mL)", "Long axis (mm)", "Sh
 def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
     """The lesions of all segments together on the grid of a CT; quick enough to be called after each stroke of a brush.
 
-    Only the part of the CT's grid around the segmentation is looked at.
+    :raises MaskError: there is no segment, or one is empty.
+    """
+    return measure_lesions(lesion_mask(segmentation_node, ct_node))
+
+
+def lesion_mask(segmentation_node: Any, ct_node: Any) -> sitk.Image:
+    """All segments together, 1 inside, on the part of a CT's grid around them; needs the scene, measuring does not.
 
     :raises MaskError: there is no segment, or one is empty.
     """
@@ -33,7 +39,7 @@ def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
         raise MaskError(
             f"The segmentation '{segmentation_node.GetName()}' has no segment.", "Outline the tumour first."
         )
-    return measure_lesions(reduce(sitk.Or, masks))
+    return reduce(sitk.Or, masks)
 
 
 def prepare_measuring() -> None:

@@ -159,25 +159,35 @@ class SegmentLogic:
             arguments["exclude_ras"] = [list(map(float, point)) for point in excludeRas]
         return NodeJob("segment", arguments, folder, {"ct": ctNode.GetID()}, self._worker)
 
+    def fetchOutline(self, job: NodeJob) -> None:
+        """Read the mask of a finished job, which :meth:`finishOutline` does otherwise; touches no scene.
+
+        :raises NSCLCResponseError: the job failed or was cancelled.
+        """
+        try:
+            result = job.result()
+            mask = sitk.ReadImage(result["out"], sitk.sitkUInt8) if result["lesions"] else None
+        finally:
+            job.folder.remove()
+        job.fetched = (result, mask)
+
     def finishOutline(self, job: NodeJob) -> vtkMRMLSegmentationNode:
         """Add the finished outline as a segmentation; the CT's grid is its reference geometry.
 
         :raises NSCLCResponseError: the job failed or was cancelled, a model found no tumour, or the CT has been removed
             meanwhile.
         """
-        try:
-            result = job.result()
-            ct = self.scene.GetNodeByID(job.nodes["ct"])
-            if ct is None:
-                raise SegmentationError("The CT was removed while it was being outlined.", "Load it again.")
-            if not result["lesions"]:
-                raise SegmentationError(
-                    f"No tumour was found ({result['origin']}); that does not exclude one.",
-                    "Click in the tumour instead.",
-                )
-            mask = sitk.ReadImage(result["out"], sitk.sitkUInt8)
-        finally:
-            job.folder.remove()
+        if job.fetched is None:
+            self.fetchOutline(job)
+        result, mask = job.fetched
+        ct = self.scene.GetNodeByID(job.nodes["ct"])
+        if ct is None:
+            raise SegmentationError("The CT was removed while it was being outlined.", "Load it again.")
+        if mask is None:
+            raise SegmentationError(
+                f"No tumour was found ({result['origin']}); that does not exclude one.",
+                "Click in the tumour instead.",
+            )
         node = segmentation_from_mask(self.scene, mask, ct)
         node.SetAttribute(ORIGIN_ATTRIBUTE, result["origin"])
         file_beside(self.scene, node, ct)

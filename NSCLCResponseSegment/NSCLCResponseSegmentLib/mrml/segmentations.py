@@ -80,14 +80,16 @@ def add_segment(node: vtkMRMLSegmentationNode, mask: sitk.Image, name: str) -> s
 
 def cropped(mask: sitk.Image) -> sitk.Image:
     """The mask's bounding box with one voxel around: segments need not hold the empty rest of the CT."""
-    statistics = sitk.LabelShapeStatisticsImageFilter()
-    statistics.ComputePerimeterOff()
-    statistics.Execute(mask)
-    if not statistics.HasLabel(1):
-        raise MaskError("The tumour mask is empty.", "Outline the tumour first.")
-    box = statistics.GetBoundingBox(1)
-    start = [max(0, b - 1) for b in box[:3]]
-    end = [min(n, b + s + 1) for n, b, s in zip(mask.GetSize(), box[:3], box[3:], strict=True)]
+    inside = sitk.GetArrayViewFromImage(mask) == 1
+    spans = []
+    for axis in range(3):  # z first: planes without a voxel need not be looked at again
+        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not len(hit):
+            raise MaskError("The tumour mask is empty.", "Outline the tumour first.")
+        spans.append((int(hit[0]), int(hit[-1])))
+        inside = np.take(inside, range(hit[0], hit[-1] + 1), axis)
+    start = [max(0, first - 1) for first, _ in spans[::-1]]
+    end = [min(n, last + 2) for n, (_, last) in zip(mask.GetSize(), spans[::-1], strict=True)]
     return mask[start[0] : end[0], start[1] : end[1], start[2] : end[2]]
 
 
