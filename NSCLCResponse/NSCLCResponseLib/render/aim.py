@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,9 +119,23 @@ def add_lung_model(scene: vtkMRMLScene, lungs: sitk.Image, body: sitk.Image) -> 
     return add_lung_surface(scene, smooth_lungs(lungs_within(lungs, body)))
 
 
-def smooth_lungs(lungs: sitk.Image) -> sitk.Image:
-    """:func:`lungs_within` without steps: 32-bit float, 0.5 at the surface."""
-    return sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs, sitk.sitkFloat32), _LUNG_SMOOTHING_MM)
+def smooth_lungs(lungs: sitk.Image, spacing_mm: float = 0.0) -> sitk.Image:
+    """:func:`lungs_within` without steps: 32-bit float, 0.5 at the surface.
+
+    :param spacing_mm: of the grid; that of ``lungs`` without it. A wide one makes a surface that is drawn quickly.
+    """
+    smooth = sitk.SmoothingRecursiveGaussian(sitk.Cast(lungs, sitk.sitkFloat32), _LUNG_SMOOTHING_MM)
+    if not spacing_mm:
+        return smooth
+    extent = [n * step for n, step in zip(smooth.GetSize(), smooth.GetSpacing(), strict=True)]
+    size = [max(1, math.ceil(length / spacing_mm)) for length in extent]
+    return sitk.Resample(
+        smooth,
+        size,
+        outputOrigin=smooth.GetOrigin(),
+        outputSpacing=[spacing_mm] * 3,
+        outputDirection=smooth.GetDirection(),
+    )
 
 
 def add_lung_surface(scene: vtkMRMLScene, smooth: sitk.Image) -> vtkMRMLModelNode:

@@ -39,7 +39,7 @@ _PET_SHOWN_ABOVE_SUV = 2.5
 _STEP_SECONDS = 0.04  # slices, cross-hair and map follow the mouse at most this often
 _WORDS_SECONDS = 0.1
 _ANSWER_SECONDS = 0.005  # between the pictures of two views
-_SHARP_SECONDS = 0.5  # from a view's first rendering until its sharp picture is in the page
+_SENT_SECONDS = 0.4  # from a view's rendering until its picture is seen in the page
 _YELLOW = 2  # of Slicer's colours of rulers
 
 
@@ -111,7 +111,7 @@ class FourViews:
         """Wait until each view has its picture in the page, at most ``seconds``: there may be no page yet."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._all_seen.wait(), seconds)
-            await asyncio.sleep(_SHARP_SECONDS)
+            await asyncio.sleep(_SENT_SECONDS)
 
     def show_pet(self, pet: Any) -> None:
         """Lay a PET over the CT."""
