@@ -26,6 +26,9 @@ from typing import IO, Any
 from NSCLCResponseSegmentLib.core.atomic import discard_partial
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 from NSCLCResponseSegmentLib.core.progress import Progress
+from NSCLCResponseSegmentLib.core.read_ahead import begin_reading, forget
+
+from .worker_fork import ForkedProcess, can_fork
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -58,6 +61,8 @@ class TaskContext:
     progress: Progress
     token: str
 
+
+_READS_CT_FIRST = ("segment", "predict", "click")
 
 Writer = Callable[[dict[str, Any]], None]
 
@@ -113,6 +118,8 @@ def run_task(job: dict[str, Any], write: Writer) -> None:
     )
     write({"type": "started", "kind": job["kind"], "pid": os.getpid()})
     try:
+        if job["kind"] in _READS_CT_FIRST and job["arguments"].get("ct"):
+            begin_reading(Path(job["arguments"]["ct"]))
         task = importlib.import_module(TASKS[job["kind"]])
         value = task.run(job["arguments"], TaskContext(progress, job["token"]))
         write({"type": "result", "value": value})
@@ -126,6 +133,8 @@ def run_task(job: dict[str, Any], write: Writer) -> None:
         traceback.print_exc()
         message = f"An unexpected error stopped '{job['kind']}': {type(error).__name__}: {error}"
         write({"type": "error", "message": message, "remedy": _REPORT_IT, "exit_code": 1})
+    finally:
+        forget()
 
 
 def run_inner() -> int:
@@ -154,19 +163,25 @@ def run_inner() -> int:
 # ---------------------------------------------------------------- the supervisor
 
 
+def _start_inner() -> subprocess.Popen[str] | ForkedProcess:
+    if can_fork():
+        return ForkedProcess(run_inner)
+    return subprocess.Popen(
+        [sys.executable, "-m", "NSCLCResponseLib.worker", "--inner"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
 class Supervisor:
     """Relays between the caller and the inner process, with a heartbeat, and outlives neither."""
 
     def __init__(self) -> None:
-        self._write = _writer(os.fdopen(os.dup(1), "w", encoding="utf-8"))
         self._job: dict[str, Any] | None = None
-        self._inner = subprocess.Popen(
-            [sys.executable, "-m", "NSCLCResponseLib.worker", "--inner"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
+        self._inner = _start_inner()  # first: what is opened after it, it does not hold open
+        self._write = _writer(os.fdopen(os.dup(1), "w", encoding="utf-8"))
 
     def send(self, line: str) -> None:
         """Hand one job, a line of JSON, to the inner process."""

@@ -196,44 +196,32 @@ def _beyond_diaphragm(lung: np.ndarray, out: np.ndarray, step: float) -> np.ndar
 
 def _lower_surface(values: np.ndarray, seen: np.ndarray, stiff_a: float, stiff_b: float, above: float) -> np.ndarray:
     """Smooth surface through a height map that points above it pull on with the small weight ``above`` only."""
-    from scipy.linalg import solveh_banded
+    from scipy import sparse
+    from scipy.sparse.linalg import splu
 
     box = _box_around(seen, _MARGIN)
-    part, known = values[box], seen[box]
-    is_wide = part.shape[0] < part.shape[1]  # the band is twice as wide as the last axis is long
-    if is_wide:
-        part, known, stiff_a, stiff_b = part.T, known.T, stiff_b, stiff_a
-    heights, weights = part.ravel(), known.ravel().astype(float)
-    stiffness = _stiffness(*part.shape, stiff_a, stiff_b)
+    values, seen, whole = values[box], seen[box], values.shape
+    a, b = values.shape
+
+    def bending(n: int) -> sparse.spmatrix:
+        second = sparse.diags([1.0, -2.0, 1.0], [0, 1, 2], shape=(max(n - 2, 0), n))
+        return second.T @ second
+
+    stiffness = stiff_a * sparse.kron(bending(a), sparse.eye(b)) + stiff_b * sparse.kron(sparse.eye(a), bending(b))
+    matrix = (stiffness + 1e-6 * sparse.eye(a * b)).tocsc()
+    on_diagonal = matrix.indices == np.repeat(np.arange(a * b), np.diff(matrix.indptr))
+    stiff = matrix.data[on_diagonal]
+    heights, weights = values.ravel(), seen.ravel().astype(float)
     for _ in range(_ROUNDS):
-        band = stiffness.copy()
-        band[0] += weights
-        surface = solveh_banded(band, weights * heights, overwrite_ab=True, lower=True, check_finite=False)
-        before, weights = weights, known.ravel() * np.where(heights > surface, above, 1.0)
+        matrix.data[on_diagonal] = stiff + weights
+        # symmetric and positive: no pivots are needed, and an order for that fills in less
+        solver = splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        surface = solver.solve(weights * heights)
+        before, weights = weights, seen.ravel() * np.where(heights > surface, above, 1.0)
         if np.array_equal(before, weights):
             break
-    surface = surface.reshape(part.shape)
-    edges = [(s.start, n - s.stop) for s, n in zip(box, values.shape, strict=True)]
-    return np.pad(surface.T if is_wide else surface, edges, mode="edge")
-
-
-def _stiffness(a: int, b: int, stiff_a: float, stiff_b: float) -> np.ndarray:
-    """What bending a sheet of (a, b) nodes costs, as the lower band of a symmetric matrix: (2 b + 1, a b)."""
-
-    def bending(n: int) -> np.ndarray:
-        """Main and first two lower diagonals of the squared second differences of ``n`` nodes: (3, n)."""
-        second = np.zeros((max(n - 2, 0), n))
-        for offset, value in enumerate((1.0, -2.0, 1.0)):
-            second[np.arange(len(second)), np.arange(len(second)) + offset] = value
-        square = second.T @ second
-        return np.stack([np.append(np.diagonal(square, -k), [0.0] * min(k, n)) for k in range(3)])
-
-    band = np.zeros((2 * b + 1, a, b))
-    for offset in range(3):
-        band[offset * b] += stiff_a * bending(a)[offset][:, None]
-        band[offset] += stiff_b * bending(b)[offset]
-    band[0] += 1e-6
-    return band.reshape(2 * b + 1, a * b)
+    edges = [(s.start, n - s.stop) for s, n in zip(box, whole, strict=True)]
+    return np.pad(surface.reshape(a, b), edges, mode="edge")
 
 
 def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib import import_module
 from threading import Thread
 
 import numpy as np
@@ -74,9 +75,8 @@ def preload() -> None:
     """Import what a click needs in the background, while the CT is read; that takes half a second of its own."""
 
     def load() -> None:
-        import scipy.ndimage
-        import scipy.sparse.linalg
-        import scipy.spatial  # noqa: F401
+        for name in ("ndimage", "sparse.linalg", "spatial"):  # in the order in which they are needed
+            import_module(f"scipy.{name}")
 
     Thread(target=load, daemon=True).start()
 

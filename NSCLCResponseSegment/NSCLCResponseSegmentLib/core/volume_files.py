@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import ImageError, NSCLCResponseError, PetError
+from .read_ahead import take
 
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".gz", ".bz2", ".xz")
@@ -62,7 +63,8 @@ def read_volume(path: Path, error: type[NSCLCResponseError] = ImageError) -> sit
     exists_or_raise(path, error)
     if not is_volume_file(path):
         raise refuse_unknown_file(path, error)
-    image = read_any(path, error)
+    image = take(path)
+    image = read_any(path, error) if image is None else image
     if image.GetNumberOfComponentsPerPixel() != 1:
         raise error(
             f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel (colour or several channels).",
