@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from NSCLCResponseLib.core.radiomics import RadiomicsSettings, shipped_settings
+from NSCLCResponseLib.core.radiomics import RadiomicsSettings, extract_features, shipped_settings
 from NSCLCResponseLib.core.radiomics.case_features import FeatureRequest
 from NSCLCResponseLib.core.radiomics.case_robustness import assess, redraw_case, write_robustness
 from NSCLCResponseLib.core.radiomics.contours import RedrawSettings, Surface, cut_into_parts
@@ -25,6 +25,7 @@ from NSCLCResponseLib.core.radiomics.ibsi import (
 )
 from NSCLCResponseLib.core.radiomics.icc import icc_2_1
 from NSCLCResponseLib.core.radiomics.pet_measures import NAMES as UPTAKE_NAMES
+from NSCLCResponseLib.core.radiomics.redrawn import measure_masks
 from NSCLCResponseLib.core.radiomics.robustness import redraw_features
 from NSCLCResponseLib.core.robust_features import read_icc
 from NSCLCResponseSegmentLib.core.case import Case, LoadedImage, TumourMask
@@ -126,6 +127,36 @@ def test_robustness_of_one_case(a_tumour: tuple[sitk.Image, sitk.Image], tmp_pat
     write_robustness(robustness, tmp_path / "r.csv")
     known = {f.feature: f.low for f in robustness.features if f.low is not None}
     assert {n: v for n, v in read_icc(tmp_path / "r.csv").items() if np.isfinite(v)} == pytest.approx(known, rel=1e-5)
+
+
+@pytest.mark.parametrize("setting", [{}, {"resegmentRange": [-100, 60]}, {"force2D": True}, {"distances": [1, 2]}])
+def test_each_contour_s_values_are_those_of_its_own_extraction(
+    a_tumour: tuple[sitk.Image, sitk.Image], setting: dict[str, object]
+):
+    """Measured together: contours that are alike, and between them a flat one, one slice, half a tumour and nothing."""
+    image, mask = a_tumour
+    grey = sitk.GetArrayFromImage(image)
+    grey[2:5, 2:8, 2:8] = 7  # flat
+    noisy = sitk.GetImageFromArray(grey)
+    noisy.CopyInformation(image)
+    given = sitk.GetArrayFromImage(mask) == 1
+    masks = [np.roll(given, shift, axis) for shift, axis in ((0, 0), (1, 1), (-1, 2), (2, 1))]
+    box, slab, nothing = np.zeros((3, *given.shape), bool)
+    box[2:5, 2:8, 2:8] = True
+    slab[15, 20:40, 22:38] = True
+    masks[1:1] = [box, slab, given & (np.indices(given.shape)[2] > 40), nothing]
+    images = []
+    for inside in masks:
+        images.append(sitk.GetImageFromArray(inside.astype(np.uint8)))
+        images[-1].CopyInformation(image)
+    wanted = {"Original": {}, "LoG": {"sigma": [2.0]}} if not setting else {"Original": {}}
+    settings = RadiomicsSettings(Path("own"), "", {"setting": {"binWidth": 25, **setting}, "imageType": wanted})
+    together = measure_masks(noisy, mask, images, settings, processes=1)
+    for one, values in zip(images, together, strict=True):
+        alone = extract_features(noisy, one, settings, processes=1).values
+        assert {f"ct_{name}": value for name, value in values.items()} == pytest.approx(alone, rel=1e-6, abs=1e-9)
+    assert [len(values) for values in together].count(0) == 1
+    assert len(together[0]) == (107 + 93 if not setting else 107)
 
 
 def test_a_cohort_s_targets_are_its_lesions_and_a_tiny_one_is_left_out(a_tumour: tuple[sitk.Image, sitk.Image]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +32,7 @@ class Outcome:
         self.failed.update(other.failed)
         self.warnings += [w for w in other.warnings if w not in self.warnings]
 
-    def fail(self, names: list[str], reason: str) -> None:
+    def fail(self, names: Sequence[str], reason: str) -> None:
         """Give all of these features the same reason."""
         self.failed.update(dict.fromkeys(names, reason))
 
@@ -43,10 +45,26 @@ def discretise(
     :param image: (z, y, x).
     :param ibsi: start bins of fixed width at the lower end of ``resegmentRange`` when there is one.
     """
+    inside = around.insides[0]
+    values = image[inside]
+    levels = levels_of(values, setting, ibsi=ibsi)
+    if isinstance(levels, str):
+        return levels
+    array = np.zeros(image.shape, int)
+    array[inside] = levels
+    textures = TextureMatrices(around, levels, setting.get("gldm_a", 0)) if has_our_matrices(setting) else None
+    return Binned(array, np.flatnonzero(np.bincount(levels)), textures)
+
+
+def has_our_matrices(setting: dict[str, Any]) -> bool:
+    """Whether the settings ask for neighbours at distance 1 only; others PyRadiomics has to find."""
+    return list(setting.get("distances") or [1]) == [1]
+
+
+def levels_of(values: np.ndarray, setting: dict[str, Any], *, ibsi: bool = False) -> np.ndarray | str:
+    """Bins of a region's grey values (n), from 1, or why there are none; as :func:`discretise`."""
     from radiomics import imageoperations
 
-    inside = around.inside
-    values = image[inside]
     ends = np.array([values.min(), values.max()], values.dtype)
     if (setting.get("binCount") or 0) > TOO_MANY_BINS:
         return f"binCount asks for {setting['binCount']} bins; more than {TOO_MANY_BINS} tell nothing"
@@ -58,12 +76,7 @@ def discretise(
     levels = levels_from_range(values, setting) if ibsi else None
     if levels is None:  # the edges depend on the smallest and largest value only
         levels = np.digitize(values, imageoperations.getBinEdges(ends, **setting))
-    array = np.zeros(image.shape, int)
-    array[inside] = levels
-    textures = None
-    if list(setting.get("distances") or [1]) == [1]:
-        textures = TextureMatrices(around, levels, setting.get("gldm_a", 0))
-    return Binned(array, np.flatnonzero(np.bincount(levels)), textures)
+    return levels
 
 
 def compute_classes(
@@ -85,7 +98,7 @@ def compute_classes(
     outcome = Outcome()
     name, classes = what
     array = sitk.GetArrayViewFromImage(image)
-    bad = np.count_nonzero(~np.isfinite(array[around.inside]))
+    bad = np.count_nonzero(~np.isfinite(array[around.insides[0]]))
     if bad:
         names = [f"{name}_{c}_{f}" for c, features in classes.items() for f in features]
         outcome.fail(names, "the image holds values that are not numbers (NaN or infinite) in or near the region")
@@ -124,24 +137,35 @@ def _compute_class(
 
 def run_class(outcome: Outcome, calculator: Any, prefix: str, features: tuple[str, ...]) -> None:
     """Take the wanted features from one of PyRadiomics' feature classes; a failure costs one feature only."""
+    run_class_of_several([outcome], calculator, prefix, features)
+
+
+def run_class_of_several(outcomes: Sequence[Outcome], calculator: Any, prefix: str, features: tuple[str, ...]) -> None:
+    """The same for a class that measures several regions at once, which gives an array of values for each feature."""
+
+    def fail(names: Sequence[str], reason: str) -> None:
+        for outcome in outcomes:
+            outcome.fail([prefix + name for name in names], reason)
+
     try:
         calculator._initCalculation()
     except (ValueError, IndexError, RuntimeError, np.linalg.LinAlgError) as problem:
-        outcome.fail([prefix + f for f in features], f"PyRadiomics could not prepare it: {problem}")
+        fail(features, f"PyRadiomics could not prepare it: {problem}")
         return
     for feature in features:
         try:
-            value = float(np.squeeze(getattr(calculator, f"get{feature}FeatureValue")()))
+            values = np.asarray(getattr(calculator, f"get{feature}FeatureValue")(), float).reshape(len(outcomes))
         except DeprecationWarning as problem:
-            outcome.failed[prefix + feature] = f"PyRadiomics no longer offers it: {problem}"
+            fail([feature], f"PyRadiomics no longer offers it: {problem}")
             continue
         except (ValueError, IndexError, TypeError, ArithmeticError, np.linalg.LinAlgError) as problem:
-            outcome.failed[prefix + feature] = f"PyRadiomics could not compute it: {problem}"
+            fail([feature], f"PyRadiomics could not compute it: {problem}")
             continue
-        if np.isfinite(value):
-            outcome.values[prefix + feature] = value
-        else:
-            outcome.failed[prefix + feature] = _why_not_finite(calculator)
+        for outcome, value in zip(outcomes, values.tolist(), strict=True):
+            if math.isfinite(value):
+                outcome.values[prefix + feature] = value
+            else:
+                outcome.failed[prefix + feature] = _why_not_finite(calculator)
 
 
 def _why_not_finite(calculator: Any) -> str:

@@ -113,9 +113,9 @@ def _tasks(prepared: Prepared, plan: Plan) -> list[Callable[[], Any]]:
 def neighbourhood(prepared: Prepared, plan: Plan) -> Neighbourhood:
     """The region's geometry for texture, which all image types share."""
     inside = sitk.GetArrayFromImage(prepared.crop(prepared.mask)) == 1
-    around = Neighbourhood(inside, plan.setting.get("force2Ddimension", 0) if plan.setting.get("force2D") else None)
-    if {"glcm", "glrlm", "gldm", "ngtdm"} & set(plan.classes):
-        _ = around.directions, around.neighbour_counts  # now, before the processes part
+    around = Neighbourhood((inside,), plan.setting.get("force2Ddimension", 0) if plan.setting.get("force2D") else None)
+    if {"glcm", "glrlm", "glszm", "gldm", "ngtdm"} & set(plan.classes):
+        _ = around.lines, around.neighbour_counts  # now, before the processes part
     return around
 
 

@@ -200,7 +200,7 @@ def compute(image: sitk.Image, mask: sitk.Image, configuration: Configuration, *
     values |= image_tags(image, mask, prepared)
     inside = sitk.GetArrayFromImage(prepared.crop(prepared.mask)) == 1
     grey = sitk.GetArrayFromImage(prepared.crop(prepared.image))
-    binned = discretise(grey, Neighbourhood(inside), plan.setting, ibsi=ibsi)
+    binned = discretise(grey, Neighbourhood((inside,)), plan.setting, ibsi=ibsi)
     values |= intensity_tags(prepared, plan.setting, binned)
     values |= texture_tags(prepared, plan.setting, binned, flat=configuration.flat, volume=configuration.volume)
     return values

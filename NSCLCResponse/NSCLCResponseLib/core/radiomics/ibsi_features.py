@@ -125,7 +125,7 @@ def _tags(start: str, names: dict[str, str], found: dict[str, float], end: str =
 
 
 def _with_textures(binned: Binned, inside: np.ndarray, flat_axis: int | None) -> Binned:
-    around = Neighbourhood(inside, flat_axis)
+    around = Neighbourhood((inside,), flat_axis)
     return Binned(binned.array, binned.levels, TextureMatrices(around, binned.array[inside]), binned.top)
 
 

@@ -36,7 +36,9 @@ def side_by_side(tasks: Sequence[Task], workers: int | None = None) -> Iterator[
     count = min(workers or usable_cores(), len(tasks))
     if count <= 1 or not can_fork():
         for index, task in enumerate(tasks):
-            yield index, task()
+            with _one_blas_thread():  # the matrices are small: a second thread would mostly wait
+                result = task()
+            yield index, result
         return
     context = multiprocessing.get_context("fork")
     next_index = context.Value("i", 0)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
+from .contour_features import Contour, SharedImage, measure_contours
 from .contours import RedrawSettings
 from .engine import Plan, make_plan
 from .prepare import Prepared, RegionUnusableError, prepare
 from .processes import side_by_side
-from .robustness import filter_once, measure_target, without_resegmentation
+from .robustness import filter_once, share_out, without_resegmentation
 from .settings import RadiomicsSettings
 from .shape import compute_shape
 
@@ -49,11 +49,16 @@ def measure_masks(
     filtered = filter_once(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
     if any(name.startswith("shape") for name in plan.classes):
         compute_shape(prepared, plan)  # loads what the processes then share
-    tasks = [partial(_measure, mask, prepared, filtered, plan) for mask in masks]
+    voxels = np.count_nonzero(sitk.GetArrayViewFromImage(prepared.mask))
+    shares = share_out(len(masks), voxels, processes)
+    tasks = [partial(_measure, [masks[number] for number in share], prepared, filtered, plan) for share in shares]
     found: list[dict[str, float]] = [{} for _ in masks]
-    for done, (number, values) in enumerate(side_by_side(tasks, processes), start=1):
-        found[number] = values
-        progress.report(0.3 + 0.7 * done / len(tasks), "Redrawing the contour")
+    done = 0
+    for index, measured in side_by_side(tasks, processes):
+        for number, values in zip(shares[index], measured, strict=True):
+            found[number] = values
+        done += len(measured)
+        progress.report(0.3 + 0.7 * done / len(masks), "Redrawing the contour")
     return found
 
 
@@ -81,8 +86,12 @@ def _union(given: sitk.Image, masks: Sequence[sitk.Image]) -> sitk.Image:
     return sitk.Or(union, sitk.Resample(together, given, sitk.Transform(), sitk.sitkNearestNeighbor, 0))
 
 
-def _measure(mask: sitk.Image, prepared: Prepared, filtered: Sequence[Any], plan: Plan) -> dict[str, float]:
-    moved = sitk.Resample(mask, prepared.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-    inside = sitk.GetArrayViewFromImage(moved) == 1
-    outcome = measure_target(np.asarray(inside), prepared, filtered, plan, (0, 0, 0))
-    return {name: float(value) for name, value in outcome.values.items()}
+def _measure(
+    masks: Sequence[sitk.Image], prepared: Prepared, filtered: Sequence[SharedImage], plan: Plan
+) -> list[dict[str, float]]:
+    contours = []
+    for mask in masks:
+        moved = sitk.Resample(mask, prepared.image, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+        contours.append(Contour.of(sitk.GetArrayViewFromImage(moved) == 1))
+    outcomes = measure_contours(contours, prepared, filtered, plan)
+    return [{name: float(value) for name, value in outcome.values.items()} for outcome in outcomes]

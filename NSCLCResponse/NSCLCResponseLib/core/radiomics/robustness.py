@@ -18,18 +18,19 @@ import SimpleITK as sitk
 from NSCLCResponseSegmentLib.core.masks import onto_grid
 from NSCLCResponseSegmentLib.core.progress import SILENT, Progress
 
-from .classes import Outcome, compute_classes
+from .classes import Outcome
+from .contour_features import Contour, SharedImage, measure_contours
 from .contours import SEARCH_MM, RedrawSettings, Surface, cut_into_parts
 from .engine import Plan, make_plan
-from .filters import FilteredImage, filtered_images
-from .prepare import Prepared, RegionUnusableError, bounding_box, prepare
-from .processes import side_by_side
+from .filters import filtered_images
+from .prepare import Prepared, RegionUnusableError, prepare
+from .processes import side_by_side, usable_cores
 from .settings import RadiomicsSettings
 from .shape import compute_shape
-from .textures import Neighbourhood
 
 TARGETS_OF_ONE_CASE = 4
 _SMALLEST_PART_ML, _LARGEST_PART_ML = 0.5, 10.0
+_VOXELS_OF_A_SHARE = 150_000  # whose geometry takes 40 MB
 _NOISE_TILE = 72  # voxels; noise is filtered on a cube of this size and laid out again and again
 _LINEAR = ("original", "log-sigma", "wavelet")  # filters of which noise can be added after the filter
 
@@ -79,15 +80,6 @@ class Extra:
 _NOTHING_MORE = Extra((), lambda mask: ({}, {}))  # noqa: ARG005
 
 
-@dataclass(frozen=True)
-class _Filtered:
-    """A filtered image with filtered noise of the original's strength, or none."""
-
-    source: FilteredImage
-    image: sitk.Image
-    noise: np.ndarray | None
-
-
 def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is measured
     image: sitk.Image,
     lesions: Mapping[str, sitk.Image],
@@ -125,17 +117,21 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     surface = Surface.of(labels, sitk.GetArrayFromImage(prepared.mask) == 1, prepared.image.GetSpacing()[::-1])
     filtered = filter_once(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
     compute_shape(prepared, plan)  # loads what the processes then share
+    voxels = np.count_nonzero(labels)
     tasks = [
-        partial(_measure_redraw, surface, prepared, filtered, (plan, extra), how, (seed, number, len(targets)))
-        for number in range(count)
+        partial(_measure_redraws, surface, prepared, filtered, (plan, extra), how, (seed, numbers, len(targets)))
+        for numbers in share_out(count, voxels, processes)
     ]
     values = np.full((len(targets), count, len(names)), np.nan)
     dice = [0.0] * count
     reasons: dict[str, str] = {}
-    for done, (number, (found, overlap, failed)) in enumerate(side_by_side(tasks, processes), start=1):
-        values[:, number] = found
-        dice[number] = overlap
-        reasons |= {f"{prefix}_{n}": reason for n, reason in failed.items()}
+    done = 0
+    for _, redrawn in side_by_side(tasks, processes):
+        for number, (found, overlap, failed) in redrawn.items():
+            values[:, number] = found
+            dice[number] = overlap
+            reasons |= {f"{prefix}_{n}": reason for n, reason in failed.items()}
+        done += len(redrawn)
         progress.report(0.2 + 0.8 * done / count, f"Redrawing the contour on the {prefix.upper()}")
     return Redraws(names, values, targets, tuple(dice), reasons)
 
@@ -172,7 +168,7 @@ def _targets(prepared: Prepared, masks: Mapping[str, sitk.Image], *, parts: bool
 
 def filter_once(
     prepared: Prepared, plan: Plan, how: RedrawSettings, seed: int, run: tuple[Progress, int | None]
-) -> list[_Filtered]:
+) -> list[SharedImage]:
     """All image types once, and the same filters on one field of noise."""
     progress, processes = run
     grey = sitk.GetArrayFromImage(prepared.image).astype(np.float64)
@@ -191,11 +187,11 @@ def filter_once(
         noise = field_of_noise[index].make() if field_of_noise and linear and image is not None else None
         return image, None if noise is None else sitk.GetArrayFromImage(noise).astype(np.float32)
 
-    found: dict[int, _Filtered] = {}
+    found: dict[int, SharedImage] = {}
     tasks = [partial(make, index) for index in range(len(sources))]
     for done, (index, (image, noise)) in enumerate(side_by_side(tasks, processes), start=1):
         if image is not None:
-            found[index] = _Filtered(sources[index], image, noise)
+            found[index] = SharedImage(sources[index], image, noise)
         progress.report(done / len(tasks), "Filtering the image once for all contours")
     return [found[index] for index in sorted(found)]
 
@@ -212,92 +208,52 @@ def noise_of(grey: np.ndarray) -> float:
     return float(np.median(np.abs(finest - np.median(finest))) / 0.6745)
 
 
-def _measure_redraw(
+def share_out(count: int, voxels: int, processes: int | None) -> list[range]:
+    """Contours in shares that are measured together: two for each process, so that all end at about the same time.
+
+    :param voxels: of one contour; shares of large ones are smaller, so that their geometry stays in memory.
+    """
+    shares = max(2 * (processes or usable_cores()), -(-count * voxels // _VOXELS_OF_A_SHARE))
+    return [range(part[0], part[-1] + 1) for part in np.array_split(np.arange(count), min(shares, count))]
+
+
+def _measure_redraws(
     surface: Surface,
     prepared: Prepared,
-    filtered: Sequence[_Filtered],
+    filtered: Sequence[SharedImage],
     what: tuple[Plan, Extra],
     how: RedrawSettings,
-    which: tuple[int, int, int],
-) -> tuple[np.ndarray, float, dict[str, str]]:
-    """Values (targets, features) of one redraw, its Dice with the given outline, and reasons for what is missing."""
+    which: tuple[int, range, int],
+) -> dict[int, tuple[np.ndarray, float, dict[str, str]]]:
+    """For each redraw: values (targets, features), Dice with the given outline, and reasons for what is missing."""
     plan, extra = what
-    seed, number, targets = which
-    random = np.random.default_rng((seed, 2, number))
+    seed, numbers, targets = which
     given = surface.depth < 0
     window = _window(given, surface.spacing)
     part = Surface(surface.labels[window], surface.depth[window], surface.spacing)
-    labels = np.zeros(given.shape, np.int16)
-    drawn = np.zeros(given.shape, bool)
-    labels[window], drawn[window] = part.redraw(random, how)
-    shift = tuple(int(v) for v in random.integers(0, _NOISE_TILE, 3))
-    overlap = 2.0 * np.count_nonzero(drawn & given) / (np.count_nonzero(drawn) + np.count_nonzero(given))
+    contours: list[list[Contour]] = []
+    overlaps = []
+    for number in numbers:
+        random = np.random.default_rng((seed, 2, number))
+        labels, drawn = part.redraw(random, how)
+        shift = tuple(int(v) for v in random.integers(0, _NOISE_TILE, 3))
+        start = [s.start for s in window]
+        contours.append([Contour.of(labels == target + 1, start, shift) for target in range(targets)])
+        both = np.count_nonzero(drawn & given[window])
+        overlaps.append(2.0 * both / (np.count_nonzero(drawn) + np.count_nonzero(given)))
+    alike = [redraw[target] for target in range(targets) for redraw in contours]
+    outcomes = measure_contours(alike, prepared, filtered, plan)
     names = [*plan.expected_names(), *extra.names]
-    values = np.full((targets, len(names)), np.nan)
-    failed: dict[str, str] = {}
-    for target in range(targets):
-        inside = labels == target + 1
-        outcome = measure_target(inside, prepared, filtered, plan, shift)
-        if extra.names:
-            outcome.take(Outcome(*extra.measure(_on_working_grid(inside, prepared))))
-        values[target] = [outcome.values.get(name, np.nan) for name in names]
-        failed |= outcome.failed
-    return values, overlap, failed
-
-
-def measure_target(
-    inside: np.ndarray, prepared: Prepared, filtered: Sequence[_Filtered], plan: Plan, shift: tuple[int, ...]
-) -> Outcome:
-    from radiomics import imageoperations
-
-    outcome = Outcome()
-    grey_mask = mask = _on_working_grid(inside, prepared)
-    try:
-        if plan.setting.get("resegmentRange") is not None and inside.any():
-            resegmented = imageoperations.resegmentMask(prepared.image, mask, **plan.setting)
-            grey_mask = sitk.Cast(resegmented, sitk.sitkUInt8)
-        box = _large_enough(grey_mask, plan)
-    except (ValueError, RegionUnusableError) as problem:
-        outcome.fail(plan.expected_names(), str(problem).splitlines()[0])
-        return outcome
-    target = Prepared(prepared.image, grey_mask, mask, box)
-    outcome.take(compute_shape(target, plan))
-    cropped = target.crop(target.mask)
-    flat = plan.setting.get("force2Ddimension", 0) if plan.setting.get("force2D") else None
-    around = Neighbourhood(sitk.GetArrayFromImage(cropped) == 1, flat)
-    classes = {name: features for name, features in plan.classes.items() if not name.startswith("shape")}
-    for own in filtered:
-        image = target.crop(own.image) if own.noise is None else _noisy(own, target.box, shift)
-        what = (own.source.name, classes)
-        outcome.take(compute_classes(image, cropped, around, what, own.source.setting, ibsi=plan.ibsi))
-    return outcome
-
-
-def _on_working_grid(inside: np.ndarray, prepared: Prepared) -> sitk.Image:
-    mask = sitk.GetImageFromArray(inside.astype(np.uint8))
-    mask.CopyInformation(prepared.image)
-    return mask
-
-
-def _large_enough(mask: sitk.Image, plan: Plan) -> np.ndarray:
-    """The mask's box, if PyRadiomics would measure it; its own check goes through the whole image."""
-    if not np.any(sitk.GetArrayViewFromImage(mask)):
-        raise RegionUnusableError("a redrawn contour leaves nothing of it")
-    box = np.array(bounding_box(mask))
-    if np.count_nonzero(box[1::2] > box[::2]) < plan.setting.get("minimumROIDimensions", 2):
-        raise RegionUnusableError("a redrawn contour leaves fewer than 2 dimensions of it")
-    return box
-
-
-def _noisy(own: _Filtered, box: np.ndarray, shift: tuple[int, ...]) -> sitk.Image:
-    """The image within a box, with a stretch of the noise that starts elsewhere for each redraw."""
-    x0, x1, y0, y1, z0, z1 = (int(v) for v in box)
-    grey = sitk.GetArrayViewFromImage(own.image)[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1]
-    size = own.noise.shape
-    axes = (np.arange(n) + s for n, s in zip(grey.shape, shift, strict=True))
-    noisy = sitk.GetImageFromArray(grey + own.noise[np.ix_(*(a % n for a, n in zip(axes, size, strict=True)))])
-    noisy.SetSpacing(own.image.GetSpacing())  # all that feature classes ask of its geometry
-    return noisy
+    found = {}
+    for place, number in enumerate(numbers):
+        own = outcomes[place :: len(numbers)]
+        for outcome, contour in zip(own, contours[place], strict=True):
+            if extra.names:
+                outcome.take(Outcome(*extra.measure(contour.mask(prepared.image))))
+        values = np.array([[outcome.values.get(name, np.nan) for name in names] for outcome in own])
+        failed = {name: reason for outcome in own for name, reason in outcome.failed.items()}
+        found[number] = (values.reshape(targets, len(names)), overlaps[place], failed)
+    return found
 
 
 def _window(inside: np.ndarray, spacing: tuple[float, ...]) -> tuple[slice, ...]:

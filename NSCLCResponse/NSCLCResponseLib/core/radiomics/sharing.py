@@ -19,18 +19,27 @@ _ELEMENTS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True)
 class Binned:
-    """The discretised image.
+    """The discretised image, of one region or of several that are measured together.
 
-    :param array: (z, y, x), levels from 1 inside the region, 0 outside.
+    :param array: (z, y, x), levels from 1 inside the region, 0 outside; of no meaning with several regions.
     :param levels: those that occur.
-    :param top: the highest level of the whole region, where this is only a part of it (a slice); 0 otherwise.
     :param textures: its texture matrices, or ``None`` where PyRadiomics has to make them (other distances).
+    :param top: the highest level of the whole region, where this is only a part of it (a slice); 0 otherwise.
+    :param values: grey values of each region; without them they are taken from the image.
     """
 
     array: np.ndarray
     levels: np.ndarray
     textures: TextureMatrices | None = None
     top: int = 0
+    values: tuple[np.ndarray, ...] = ()
+
+    @property
+    def tops(self) -> int | np.ndarray:
+        """The highest level; of several regions that of each, so that it can be laid over (regions, levels, angles)."""
+        if self.textures is not None and self.textures.regions > 1:
+            return self.textures.tops()[:, None, None]
+        return self.top or int(self.levels[-1])
 
 
 @lru_cache(maxsize=16)
@@ -59,7 +68,7 @@ class _SharedBins:
         del matrix
         binned = self.settings["binned"]
         self.coefficients["grayLevels"] = binned.levels
-        self.coefficients["Ng"] = binned.top or int(binned.levels[-1])
+        self.coefficients["Ng"] = binned.tops
         return binned.array
 
     @property
@@ -73,31 +82,51 @@ class _FirstOrder:
 
     def _initCalculation(self, voxelCoordinates: None = None) -> None:
         del voxelCoordinates
-        self.targetVoxelArray = np.sort(self.imageArray[self.maskArray].astype(float)).reshape((1, -1))
-        counts = np.bincount(self.discretizedImageArray[self.maskArray])
-        counts = counts[counts > 0].reshape((1, -1))
-        self.coefficients["p_i"] = counts / counts.sum()
+        binned = self.settings["binned"]
+        regions = binned.values or (self.imageArray[self.maskArray],)
+        self._sizes = [len(values) for values in regions]
+        self.targetVoxelArray = np.full((len(regions), max(self._sizes)), np.nan)  # PyRadiomics' formulas pass over NaN
+        for row, values in zip(self.targetVoxelArray, regions, strict=True):
+            row[: len(values)] = np.sort(values.astype(float))
+        if binned.textures is not None:
+            counts = binned.textures.voxels
+        else:
+            counts = np.bincount(self.discretizedImageArray[self.maskArray])
+            counts = counts[counts > 0].reshape((1, -1))
+        self.coefficients["p_i"] = counts / counts.sum(axis=1, keepdims=True)
         self._moments: dict[int, np.ndarray] = {}
-        wanted = (10, 25, 50, 75, 90)
-        self._percentiles = dict(zip(wanted, np.percentile(self.targetVoxelArray[0], wanted), strict=True))
+        self._percentiles = {q: self._percentile(q / 100) for q in (10, 25, 50, 75, 90)}
 
-    def get10PercentileFeatureValue(self) -> float:
+    def _percentile(self, share: float) -> np.ndarray:
+        """Interpolated linearly between the values before and after, as NumPy's; of each region."""
+        place = share * (np.array(self._sizes) - 1)
+        before = place.astype(int)
+        rows = np.arange(len(self._sizes))
+        low = self.targetVoxelArray[rows, before]
+        high = self.targetVoxelArray[rows, np.minimum(before + 1, np.array(self._sizes) - 1)]
+        return low + (high - low) * (place - before)
+
+    def get10PercentileFeatureValue(self) -> np.ndarray:
         return self._percentiles[10]
 
-    def get90PercentileFeatureValue(self) -> float:
+    def get90PercentileFeatureValue(self) -> np.ndarray:
         return self._percentiles[90]
 
-    def getMedianFeatureValue(self) -> float:
+    def getMedianFeatureValue(self) -> np.ndarray:
         return self._percentiles[50]
 
-    def getInterquartileRangeFeatureValue(self) -> float:
+    def getInterquartileRangeFeatureValue(self) -> np.ndarray:
         return self._percentiles[75] - self._percentiles[25]
 
-    def getRobustMeanAbsoluteDeviationFeatureValue(self) -> float:
-        values = self.targetVoxelArray[0]
-        ends = (np.searchsorted(values, self._percentiles[10]), np.searchsorted(values, self._percentiles[90], "right"))
-        middle = values[slice(*ends)]
-        return np.mean(np.abs(middle - middle.mean())) if len(middle) else np.nan
+    def getRobustMeanAbsoluteDeviationFeatureValue(self) -> np.ndarray:
+        found = []
+        for row, size, low, high in zip(
+            self.targetVoxelArray, self._sizes, self._percentiles[10], self._percentiles[90], strict=True
+        ):
+            values = row[:size]
+            middle = values[np.searchsorted(values, low) : np.searchsorted(values, high, "right")]
+            found.append(np.mean(np.abs(middle - middle.mean())) if len(middle) else np.nan)
+        return np.array(found)
 
     def _moment(self, a: np.ndarray, moment: int = 1) -> Any:
         if moment == 1:
@@ -118,17 +147,18 @@ class _Glcm:
             return super()._calculateMatrix(voxelCoordinates)
         counts = self.textures.co_occurrences()
         if self.symmetricalGLCM:
-            counts = counts + counts.transpose(1, 0, 2)
-        sums = counts.sum(axis=(0, 1))
-        if counts.shape[2] > 1:
-            counts, sums = counts[:, :, sums > 0], sums[sums > 0]
-        return (counts / np.where(sums > 0, sums, np.nan))[None]
+            counts = counts + counts.transpose(0, 1, 3, 2)
+        sums = counts.sum(axis=(2, 3))
+        if counts.shape[1] > 1:
+            counts, sums = counts[:, sums.any(axis=0)], sums[:, sums.any(axis=0)]
+        shares = counts / np.where(sums > 0, sums, np.nan)[:, :, None, None]
+        return shares.transpose(0, 2, 3, 1)  # the angles stay outermost in memory: sums run along it
 
     def _calculateCoefficients(self) -> None:
         if self.textures is None or self.P_glcm.shape[3] == 0:
             super()._calculateCoefficients()
             return
-        levels, top = self.coefficients["grayLevels"], self.coefficients["Ng"]
+        levels, top = self.coefficients["grayLevels"], int(np.max(self.coefficients["Ng"]))
         i, j = np.meshgrid(levels.astype(float), levels.astype(float), indexing="ij", sparse=True)
         glcm = self.P_glcm
         eps = np.spacing(1)
@@ -165,7 +195,7 @@ class _Glcm:
     def getMCCFeatureValue(self) -> Any:
         if not self.symmetricalGLCM or self.P_glcm.shape[3] == 0 or not np.isfinite(self.P_glcm).all():
             return super().getMCCFeatureValue()
-        return maximal_correlation(self.P_glcm[0], self.coefficients["eps"])
+        return maximal_correlation(self.P_glcm.transpose(0, 3, 1, 2), self.coefficients["eps"])
 
 
 class _Glrlm:
@@ -173,11 +203,11 @@ class _Glrlm:
         if self.textures is None:
             return super()._calculateMatrix(voxelCoordinates)
         counts = self.textures.runs()
-        runs = counts.sum(axis=(0, 1))
-        if counts.shape[2] > 1:
-            counts, runs = counts[:, :, runs > 0], runs[runs > 0]
-        self.coefficients["Nr"] = np.where(runs > 0, runs, np.nan)[None]
-        return counts[None]
+        runs = counts.sum(axis=(2, 3))
+        if counts.shape[1] > 1:
+            counts, runs = counts[:, runs.any(axis=0)], runs[:, runs.any(axis=0)]
+        self.coefficients["Nr"] = np.where(runs > 0, runs, np.nan)
+        return counts.transpose(0, 2, 3, 1)
 
 
 class _Gldm:
@@ -185,54 +215,86 @@ class _Gldm:
         if self.textures is None:
             return super()._calculateMatrix(voxelCoordinates)
         counts = self.textures.dependences()
-        sizes = counts.sum(axis=0)
-        counts = counts[:, sizes > 0]
-        self.coefficients["Nz"] = np.array([counts.sum()])
-        self.coefficients["pd"] = counts.sum(axis=0)[None]
-        self.coefficients["pg"] = counts.sum(axis=1)[None]
+        sizes = counts.sum(axis=(0, 1))
+        counts = counts[:, :, sizes > 0]
+        self.coefficients["Nz"] = counts.sum(axis=(1, 2))
+        self.coefficients["pd"] = counts.sum(axis=1)
+        self.coefficients["pg"] = counts.sum(axis=2)
         self.coefficients["ivector"] = self.coefficients["grayLevels"].astype(float)
         self.coefficients["jvector"] = np.flatnonzero(sizes > 0) + 1.0
-        return counts[None]
+        return counts
+
+
+class _Glszm:
+    """Zones by size without the sizes that do not occur, which PyRadiomics leaves out one step later."""
+
+    def _calculateMatrix(self, voxelCoordinates: None = None) -> np.ndarray:
+        if self.textures is None:
+            return super()._calculateMatrix(voxelCoordinates)
+        counts, self._zone_sizes = self.textures.zones()
+        return counts
+
+    def _calculateCoefficients(self) -> None:
+        if self.textures is None:
+            super()._calculateCoefficients()
+            return
+        by_size = self.P_glszm.sum(axis=1)
+        self.coefficients |= {
+            "Np": by_size @ self._zone_sizes,
+            "Nz": by_size.sum(axis=1),
+            "ps": by_size,
+            "pg": self.P_glszm.sum(axis=2),
+            "ivector": self.coefficients["grayLevels"].astype(float),
+            "jvector": self._zone_sizes,
+        }
 
 
 class _Ngtdm:
     def _calculateMatrix(self, voxelCoordinates: None = None) -> np.ndarray:
         if self.textures is None:
             return super()._calculateMatrix(voxelCoordinates)
-        return self.textures.neighbourhood_differences()[None]
+        return self.textures.neighbourhood_differences()
 
 
 _EXTRAS: dict[str, type] = {
     "firstorder": _FirstOrder,
     "glcm": _Glcm,
     "glrlm": _Glrlm,
+    "glszm": _Glszm,
     "gldm": _Gldm,
     "ngtdm": _Ngtdm,
 }
 
 
 def _gathered(glcm: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
-    """Sums of a GLCM's elements (1, levels, levels, angles) by their ``place`` (levels, levels): (1, count, angles)."""
-    flat = place.ravel()
-    angles = np.moveaxis(glcm[0], -1, 0).reshape(glcm.shape[3], -1)
-    return np.stack([np.bincount(flat, angle, count) for angle in angles], axis=1)[None]
+    """Sums of GLCMs' elements (regions, levels, levels, angles) by their ``place`` (levels, levels).
+
+    :returns: (regions, count, angles).
+    """
+    regions, levels, _, angles = glcm.shape
+    flat = glcm.transpose(0, 3, 1, 2).reshape(regions * angles, levels * levels)
+    code = np.add.outer(np.arange(regions * angles) * count, place.ravel())
+    sums = np.bincount(code.ravel(), flat.ravel(), regions * angles * count)
+    return sums.reshape(regions, angles, count).transpose(0, 2, 1)
 
 
-def maximal_correlation(glcm: np.ndarray, eps: float) -> float:
+def maximal_correlation(glcm: np.ndarray, eps: float) -> np.ndarray:
     """Maximal correlation coefficient, mean over angles: the same as PyRadiomics', by a symmetric eigenproblem.
 
     PyRadiomics takes the second largest eigenvalue of Q = (P / (px px' + eps)) P from a general solver. Without eps, Q
     is similar to B² with the symmetric B = P / sqrt(px px'). Q is projected on B's leading eigenvectors, so eps counts
     as well; what the projection leaves out is of second order in eps.
 
-    :param glcm: (levels, levels, angles), symmetric and normalised for each angle.
+    :param glcm: (regions, angles, levels, levels), symmetric and normalised for each angle.
+    :returns: one for each region.
     """
-    if glcm.shape[0] < 2:
-        return 1.0  # flat region, as PyRadiomics defines it
-    angles = np.moveaxis(glcm, -1, 0)
-    at_once = max(1, _ELEMENTS_AT_ONCE // glcm.shape[0] ** 2)  # at 1024 levels 13 angles are 109 MB an array
-    parts = [_second_eigenvalues(angles[i : i + at_once], eps) for i in range(0, len(angles), at_once)]
-    return float(np.mean(np.concatenate(parts)))
+    regions, angles, levels, _ = glcm.shape
+    if levels < 2:
+        return np.ones(regions)  # flat region, as PyRadiomics defines it
+    matrices = glcm.reshape(regions * angles, levels, levels)
+    at_once = max(1, _ELEMENTS_AT_ONCE // levels**2)  # at 1024 levels 13 angles are 109 MB an array
+    parts = [_second_eigenvalues(matrices[i : i + at_once], eps) for i in range(0, len(matrices), at_once)]
+    return np.concatenate(parts).reshape(regions, angles).mean(axis=1)
 
 
 def _second_eigenvalues(matrices: np.ndarray, eps: float) -> np.ndarray:

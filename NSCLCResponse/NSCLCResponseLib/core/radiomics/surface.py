@@ -108,13 +108,24 @@ def _outermost(points: np.ndarray, along: int) -> np.ndarray:
 
 
 def _largest_in_planes(vertices: np.ndarray, axis: int, spacing: np.ndarray) -> float:
-    """Largest distance between vertices whose coordinate along ``axis`` is the same."""
+    """Largest distance between vertices whose coordinate along ``axis`` is the same.
+
+    Planes come in the order of their boxes' diagonals, until one is no longer than the distance that was found.
+    """
     others = [a for a in range(3) if a != axis]
     order = np.argsort(vertices[:, axis], kind="stable")
-    planes = vertices[order][:, [axis, *others]]
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(planes[:, 0]) > 0]))
+    heights, points = vertices[order, axis], vertices[order][:, others]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(heights) > 0]))
     scale = spacing[others] / 2
-    return max(_largest(_outermost(plane[:, 1:], 1) * scale) for plane in np.split(planes, starts[1:]))
+    sides = np.maximum.reduceat(points, starts) - np.minimum.reduceat(points, starts)
+    diagonals = np.linalg.norm(sides * scale, axis=1)
+    planes = np.split(points, starts[1:])
+    largest = 0.0
+    for number in np.argsort(-diagonals, kind="stable"):
+        if diagonals[number] <= largest:
+            break
+        largest = max(largest, _largest(_outermost(planes[number], 1) * scale))
+    return largest
 
 
 def _largest(points: np.ndarray) -> float:
