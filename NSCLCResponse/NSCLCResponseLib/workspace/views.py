@@ -84,6 +84,8 @@ class FourViews:
             self._watch(name, view)
         definition = ViewLayoutDefinition.threed_view(name=THREE_D, background_color=("#000000", "#10161d"))
         self.three_d = self._created(THREE_D, definition)
+        node = self.three_d.get_view_node()
+        self.three_d.set_orientation_marker(node.OrientationMarkerTypeCube, node.OrientationMarkerSizeSmall)
         manager.set_current_view_ids([*SLICE_VIEWS, THREE_D])
         self._crosshair = app.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
 
