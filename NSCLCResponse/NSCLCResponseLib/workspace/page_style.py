@@ -1,6 +1,6 @@
 """The page's style: dark, as reading rooms are; nothing is loaded from elsewhere."""
 
-#: shown until the page has been made; trame's own turns three wheels, which takes a third of a core while Slicer loads
+#: shown until the page has been made; trame's own turns three wheels, sixty pictures a second, while Slicer loads
 LOADING = """<div style="position:fixed;inset:0;display:flex;align-items:center;justify-content:center;
 background:#0f1317;color:#e6ebf0;font:14px sans-serif">Starting</div>
 """
