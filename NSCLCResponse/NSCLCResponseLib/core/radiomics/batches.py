@@ -42,6 +42,7 @@ def measure_together(
     spacing: tuple[float, ...],
     *,
     ibsi: bool = False,
+    joined: dict[tuple[int, ...], Neighbourhood] | None = None,
 ) -> dict[int, Outcome]:
     """Grey-value features of those regions that can be measured together; the same as ``compute_classes`` gives.
 
@@ -52,6 +53,7 @@ def measure_together(
     :param values: each region's grey values, in the order of its geometry's voxels.
     :param what: as for ``compute_classes``.
     :param spacing: of the image in mm, x, y, z.
+    :param joined: keeps the geometry of regions that were measured together, for the next image.
     :returns: number of the region → its features.
     """
     name, classes = what
@@ -66,7 +68,11 @@ def measure_together(
             regions.append(_Region(number, around, own, levels, top))
     found: dict[int, Outcome] = {}
     for batch in _batches(regions):
-        outcomes = _measure(batch, (name, classes), setting, spacing)
+        numbers = tuple(region.number for region in batch)
+        joined = {} if joined is None else joined
+        if numbers not in joined:
+            joined[numbers] = Neighbourhood.joined([region.around for region in batch])
+        outcomes = _measure(batch, joined[numbers], (name, classes), setting, spacing)
         found |= {region.number: outcome for region, outcome in zip(batch, outcomes, strict=True)}
     return found
 
@@ -100,12 +106,12 @@ def _batches(regions: Sequence[_Region]) -> Iterator[list[_Region]]:
 
 def _measure(
     batch: Sequence[_Region],
+    around: Neighbourhood,
     what: tuple[str, dict[str, tuple[str, ...]]],
     setting: dict[str, Any],
     spacing: tuple[float, ...],
 ) -> list[Outcome]:
     name, classes = what
-    around = Neighbourhood.joined([r.around for r in batch])
     textures = TextureMatrices(around, np.concatenate([r.levels for r in batch]), setting.get("gldm_a", 0))
     nothing = sitk.Image(1, 1, 1, sitk.sitkUInt8)  # the classes ask an image for its spacing only
     nothing.SetSpacing(spacing)

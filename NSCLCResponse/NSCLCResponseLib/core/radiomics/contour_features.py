@@ -12,7 +12,6 @@ import SimpleITK as sitk
 from .batches import measure_together
 from .classes import Outcome, compute_classes
 from .engine import Plan
-from .filters import FilteredImage
 from .prepare import Prepared
 from .shape import compute_shape
 from .textures import Neighbourhood
@@ -24,10 +23,13 @@ _EMPTY = "a redrawn contour leaves nothing of it"
 class SharedImage:
     """A filtered image on the working grid, with filtered noise of the original's strength, or none.
 
+    :param name: as in the features' names (``wavelet-LLH``).
+    :param setting: settings for its feature classes.
     :param noise: a cube (z, y, x) that is laid out again and again.
     """
 
-    source: FilteredImage
+    name: str
+    setting: dict[str, Any]
     image: sitk.Image
     noise: np.ndarray | None
 
@@ -120,12 +122,14 @@ def measure_contours(
             measured[number] = found
     names = {name: features for name, features in plan.classes.items() if not name.startswith("shape")}
     arounds = [one.around for one in measured.values()]
+    joined: dict[tuple[int, ...], Neighbourhood] = {}
     for own in filtered:
-        what = (own.source.name, names)
+        what = (own.name, names)
         grey = sitk.GetArrayViewFromImage(own.image)
         values = [one.values(grey, own.noise) for one in measured.values()]
         spacing = own.image.GetSpacing()
-        together = measure_together(arounds, values, what, own.source.setting, spacing, ibsi=plan.ibsi)
+        how = {"ibsi": plan.ibsi, "joined": joined}
+        together = measure_together(arounds, values, what, own.setting, spacing, **how)
         for place, (number, one) in enumerate(measured.items()):
             outcomes[number].take(together[place] if place in together else _alone(one, own, what, plan))
     return outcomes
@@ -136,7 +140,7 @@ def _alone(one: _Measured, own: SharedImage, what: tuple[str, dict[str, Any]], p
     image = one.image(own)
     mask = sitk.GetImageFromArray(one.contour.inside.astype(np.uint8))
     mask.CopyInformation(image)
-    return compute_classes(image, mask, one.around, what, own.source.setting, ibsi=plan.ibsi)
+    return compute_classes(image, mask, one.around, what, own.setting, ibsi=plan.ibsi)
 
 
 def _usable(contour: Contour, outcome: Outcome, prepared: Prepared, plan: Plan) -> _Measured | None:

@@ -27,43 +27,50 @@ class FilteredImage:
     setting: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class FilterRun:
+    """One run of a filter, which may give several images (wavelets).
+
+    :param names: of its images.
+    :param make: gives those images on the working grid that the filter could make, by name.
+    :param setting: settings for their feature classes.
+    """
+
+    names: tuple[str, ...]
+    make: Callable[[], dict[str, sitk.Image]]
+    setting: dict[str, Any]
+
+
+def filter_runs(prepared: Prepared, plan: Plan) -> Iterator[FilterRun]:
+    """The filters of a plan, in PyRadiomics' order; nothing is computed yet."""
+    for kind, own in plan.image_types.items():
+        setting = {**plan.setting, **own}
+        names = tuple(plan.image_names(kind))
+        if kind == "Original":
+            yield FilterRun(("original",), lambda: {"original": prepared.image}, setting)
+        elif kind == "LoG":
+            for sigma, name in zip(setting.get("sigma", []), names, strict=True):
+                yield FilterRun((name,), partial(_filtered, kind, prepared, {**setting, "sigma": [sigma]}), setting)
+        else:
+            yield FilterRun(names, partial(_filtered, kind, prepared, setting), setting)
+
+
 def filtered_images(prepared: Prepared, plan: Plan) -> Iterator[FilteredImage]:
     """All image types of a plan, in PyRadiomics' order.
 
     Filters that give several images at once (wavelets) are computed here, once; the others when they are asked for.
     """
-    for kind, own in plan.image_types.items():
-        setting = {**plan.setting, **own}
-        if kind == "Original":
-            yield FilteredImage("original", lambda: prepared.image, setting)
-        elif kind == "LoG":
-            for sigma, name in zip(setting.get("sigma", []), plan.image_names(kind), strict=True):
-                yield FilteredImage(name, _one_of(kind, prepared, {**setting, "sigma": [sigma]}), setting)
-        elif kind in ("Wavelet", "LBP3D"):
-            made = _several(kind, prepared, setting)
-            for name in plan.image_names(kind):
-                yield FilteredImage(name, partial(made.get, name), setting)
-        else:
-            yield FilteredImage(plan.image_names(kind)[0], _one_of(kind, prepared, setting), setting)
+    for run in filter_runs(prepared, plan):
+        made = run.make().get if len(run.names) > 1 else lambda name, run=run: run.make().get(name)
+        for name in run.names:
+            yield FilteredImage(name, partial(made, name), run.setting)
 
 
-def _several(kind: str, prepared: Prepared, setting: dict[str, Any]) -> dict[str, sitk.Image]:
+def _filtered(kind: str, prepared: Prepared, setting: dict[str, Any]) -> dict[str, sitk.Image]:
     try:
         return {name: image for image, name, _ in _generator(kind)(prepared.image, prepared.mask, **setting)}
     except (RuntimeError, ValueError):  # too small for it
         return {}
-
-
-def _one_of(kind: str, prepared: Prepared, setting: dict[str, Any]) -> Callable[[], sitk.Image | None]:
-    def make() -> sitk.Image | None:
-        try:
-            for image, _, _ in _generator(kind)(prepared.image, prepared.mask, **setting):
-                return image
-        except (RuntimeError, ValueError):
-            pass
-        return None
-
-    return make
 
 
 def _generator(kind: str) -> Callable[..., Iterator[tuple[sitk.Image, str, dict[str, Any]]]]:

@@ -18,7 +18,7 @@ from .prepare import Prepared, RegionUnusableError, prepare
 from .processes import side_by_side
 from .robustness import filter_once, share_out, without_resegmentation
 from .settings import RadiomicsSettings
-from .shape import compute_shape
+from .shape import prepare_shape
 
 _NO_NOISE = RedrawSettings(noise=0.0)
 
@@ -46,9 +46,8 @@ def measure_masks(
         prepared = prepare(image, _union(given, masks), whole)
     except RegionUnusableError:
         return [{} for _ in masks]
-    filtered = filter_once(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
-    if any(name.startswith("shape") for name in plan.classes):
-        compute_shape(prepared, plan)  # loads what the processes then share
+    filtered, _ = filter_once(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
+    prepare_shape(prepared, plan)
     voxels = np.count_nonzero(sitk.GetArrayViewFromImage(prepared.mask))
     shares = share_out(len(masks), voxels, processes)
     tasks = [partial(_measure, [masks[number] for number in share], prepared, filtered, plan) for share in shares]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,11 @@ from .classes import Outcome
 from .contour_features import Contour, SharedImage, measure_contours
 from .contours import SEARCH_MM, RedrawSettings, Surface, cut_into_parts
 from .engine import Plan, make_plan
-from .filters import filtered_images
+from .filters import FilterRun, filter_runs
 from .prepare import Prepared, RegionUnusableError, prepare
-from .processes import side_by_side, usable_cores
+from .processes import Task, side_by_side, usable_cores
 from .settings import RadiomicsSettings
-from .shape import compute_shape
+from .shape import prepare_shape
 
 TARGETS_OF_ONE_CASE = 4
 _SMALLEST_PART_ML, _LARGEST_PART_ML = 0.5, 10.0
@@ -107,16 +107,17 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
     extra = extra or _NOTHING_MORE
     names = tuple(f"{prefix}_{n}" for n in (*plan.expected_names(), *extra.names))
     masks = {name: onto_grid(mask, image)[0] for name, mask in lesions.items()}
-    whole = sitk.Cast(sum(masks.values()) > 0, sitk.sitkUInt8)
+    whole = reduce(sitk.Or, masks.values())
     try:
         prepared = prepare(image, whole, without_resegmentation(plan))
     except RegionUnusableError as problem:
         nothing = np.full((len(masks), count, len(names)), np.nan)
         return Redraws(names, nothing, tuple(masks), reasons=dict.fromkeys(names, str(problem)))
     targets, labels = _targets(prepared, masks, parts=parts)
-    surface = Surface.of(labels, sitk.GetArrayFromImage(prepared.mask) == 1, prepared.image.GetSpacing()[::-1])
-    filtered = filter_once(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes))
-    compute_shape(prepared, plan)  # loads what the processes then share
+    inside = sitk.GetArrayFromImage(prepared.mask) == 1
+    beside = partial(Surface.of, labels, inside, prepared.image.GetSpacing()[::-1])
+    filtered, surface = filter_once(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes), beside)
+    prepare_shape(prepared, plan)
     voxels = np.count_nonzero(labels)
     tasks = [
         partial(_measure_redraws, surface, prepared, filtered, (plan, extra), how, (seed, numbers, len(targets)))
@@ -146,9 +147,7 @@ def _targets(prepared: Prepared, masks: Mapping[str, sitk.Image], *, parts: bool
     inside = sitk.GetArrayFromImage(prepared.mask) == 1
     labels = np.zeros(inside.shape, np.int16)
     for number, mask in enumerate(masks.values(), start=1):
-        moved = sitk.Resample(
-            sitk.Cast(mask != 0, sitk.sitkUInt8), prepared.image, sitk.Transform(), sitk.sitkNearestNeighbor
-        )
+        moved = sitk.Resample(mask, prepared.image, sitk.Transform(), sitk.sitkNearestNeighbor)
         labels[(sitk.GetArrayViewFromImage(moved) == 1) & (labels == 0)] = number
     labels[~inside] = 0
     names = tuple(masks)
@@ -167,33 +166,55 @@ def _targets(prepared: Prepared, masks: Mapping[str, sitk.Image], *, parts: bool
 
 
 def filter_once(
-    prepared: Prepared, plan: Plan, how: RedrawSettings, seed: int, run: tuple[Progress, int | None]
-) -> list[SharedImage]:
-    """All image types once, and the same filters on one field of noise."""
+    prepared: Prepared,
+    plan: Plan,
+    how: RedrawSettings,
+    seed: int,
+    run: tuple[Progress, int | None],
+    beside: Task | None = None,
+) -> tuple[list[SharedImage], Any]:
+    """All image types once, and the same filters on one field of noise.
+
+    :param beside: what can be done at the same time.
+    :returns: the images, and what ``beside`` gives.
+    """
     progress, processes = run
-    grey = sitk.GetArrayFromImage(prepared.image).astype(np.float64)
-    field_of_noise = None
-    sources = list(filtered_images(prepared, plan))
-    strength = how.noise * noise_of(grey) if how.noise > 0 else 0.0
+    runs = list(filter_runs(prepared, plan))
+    on_noise: dict[int, FilterRun] = {}
+    strength = 0.0
+    if how.noise > 0:
+        strength = how.noise * noise_of(sitk.GetArrayFromImage(prepared.image).astype(np.float64))
     if strength > 0:  # not so when the image holds voxels that are not numbers
         noise = np.random.default_rng((seed, 1)).normal(0, strength, (_NOISE_TILE,) * 3)
         noise_image = sitk.GetImageFromArray(noise)
         noise_image.SetSpacing(prepared.image.GetSpacing())
-        field_of_noise = list(filtered_images(replace(prepared, image=noise_image), plan))
+        each = enumerate(filter_runs(replace(prepared, image=noise_image), plan))
+        on_noise = {index: own for index, own in each if own.names[0].startswith(_LINEAR)}
 
-    def make(index: int) -> tuple[sitk.Image | None, np.ndarray | None]:
-        image = sources[index].make()
-        linear = sources[index].name.startswith(_LINEAR)
-        noise = field_of_noise[index].make() if field_of_noise and linear and image is not None else None
-        return image, None if noise is None else sitk.GetArrayFromImage(noise).astype(np.float32)
+    def make_noise(own: FilterRun) -> dict[str, np.ndarray]:
+        return {name: sitk.GetArrayFromImage(image).astype(np.float32) for name, image in own.make().items()}
 
-    found: dict[int, SharedImage] = {}
-    tasks = [partial(make, index) for index in range(len(sources))]
-    for done, (index, (image, noise)) in enumerate(side_by_side(tasks, processes), start=1):
-        if image is not None:
-            found[index] = SharedImage(sources[index], image, noise)
+    images: dict[str, sitk.Image] = {}
+    noises: dict[str, np.ndarray] = {}
+    tasks: list[Task] = [own.make for own in runs] + [partial(make_noise, own) for own in on_noise.values()]
+    several = [number for number, own in enumerate([*runs, *on_noise.values()]) if len(own.names) > 1]
+    order = sorted(range(len(tasks)), key=lambda number: number not in several)  # the longest first
+    tasks = [*([beside] if beside else []), *(tasks[number] for number in order)]
+    other = None
+    for done, (index, made) in enumerate(side_by_side(tasks, processes), start=1):
+        number = index - (beside is not None)
+        if number < 0:
+            other = made
+        else:
+            (images if order[number] < len(runs) else noises).update(made)
         progress.report(done / len(tasks), "Filtering the image once for all contours")
-    return [found[index] for index in sorted(found)]
+    shared = [
+        SharedImage(name, own.setting, images[name], noises.get(name))
+        for own in runs
+        for name in own.names
+        if name in images
+    ]
+    return shared, other
 
 
 def noise_of(grey: np.ndarray) -> float:

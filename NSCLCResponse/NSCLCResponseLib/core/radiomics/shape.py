@@ -35,6 +35,14 @@ def compute_shape(prepared: Prepared, plan: Plan) -> Outcome:
     return outcome
 
 
+def prepare_shape(prepared: Prepared, plan: Plan) -> None:
+    """Work out what regions on one working grid share, before processes part."""
+    if "shape" in plan.classes:
+        one_voxel = np.zeros((3, 3, 3), bool)
+        one_voxel[1, 1, 1] = True
+        mesh_coefficients(one_voxel, np.array(prepared.image.GetSpacing()[::-1]))
+
+
 @lru_cache(maxsize=2)
 def _shape_class(name: str) -> type:
     from radiomics import getFeatureClasses

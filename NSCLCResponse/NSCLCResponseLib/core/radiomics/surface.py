@@ -110,19 +110,22 @@ def _outermost(points: np.ndarray, along: int) -> np.ndarray:
 def _largest_in_planes(vertices: np.ndarray, axis: int, spacing: np.ndarray) -> float:
     """Largest distance between vertices whose coordinate along ``axis`` is the same.
 
-    Planes come in the order of their boxes' diagonals, until one is no longer than the distance that was found.
+    No distance exceeds twice the largest from the middle of a plane's box; planes come in that order, until one cannot
+    exceed what was found.
     """
     others = [a for a in range(3) if a != axis]
     order = np.argsort(vertices[:, axis], kind="stable")
     heights, points = vertices[order, axis], vertices[order][:, others]
     starts = np.flatnonzero(np.concatenate([[True], np.diff(heights) > 0]))
     scale = spacing[others] / 2
-    sides = np.maximum.reduceat(points, starts) - np.minimum.reduceat(points, starts)
-    diagonals = np.linalg.norm(sides * scale, axis=1)
+    middles = (np.maximum.reduceat(points, starts) + np.minimum.reduceat(points, starts)) / 2
+    sizes = np.diff(starts, append=len(points))
+    radii = np.linalg.norm((points - np.repeat(middles, sizes, axis=0)) * scale, axis=1)
+    bounds = 2 * np.maximum.reduceat(radii, starts) + 1e-9
     planes = np.split(points, starts[1:])
     largest = 0.0
-    for number in np.argsort(-diagonals, kind="stable"):
-        if diagonals[number] <= largest:
+    for number in np.argsort(-bounds, kind="stable"):
+        if bounds[number] <= largest:
             break
         largest = max(largest, _largest(_outermost(planes[number], 1) * scale))
     return largest
