@@ -53,11 +53,13 @@ class Turns:
             self._pump = asyncio.ensure_future(self._take_turns())
 
     async def _take_turns(self) -> None:
-        while self._waiting:
-            begin = next(iter(self._waiting))
-            del self._waiting[begin]
-            begin()
-            for _ in range(2):  # what it woke has run then
-                await asyncio.sleep(0)
-            await asyncio.sleep(self._seconds)
-        self._pump = None
+        try:
+            while self._waiting:
+                begin = next(iter(self._waiting))
+                del self._waiting[begin]
+                begin()
+                for _ in range(2):  # what it woke has run then
+                    await asyncio.sleep(0)
+                await asyncio.sleep(self._seconds)
+        finally:
+            self._pump = None
