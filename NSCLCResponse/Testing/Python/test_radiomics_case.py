@@ -292,17 +292,29 @@ def test_many_cases_resume_and_a_bad_one_does_not_stop_them(a_thorax: sitk.Image
     def bad(progress: object) -> Case:
         raise MaskError("The outline is of another patient.", "Give his own.")
 
-    cases = [good("a"), CaseSource("b/ü", bad), good("c")]
+    def broken(progress: object) -> Case:
+        return {}["a table\nof a library"]
+
+    cases = [good("a"), CaseSource("b/ü", bad), CaseSource("x", broken), good("c")]
     first = list(extract(cases, request(), store=tmp_path / "store"))
-    assert [c.patient for c in first] == ["a", "b/ü", "c"]
+    assert [c.patient for c in first] == ["a", "b/ü", "x", "c"]
     assert "another patient" in first[1].error
+    assert "KeyError" in first[2].error
+    assert "test_radiomics_case.py" in first[2].error
+    assert "\n" not in first[2].error
     assert loaded == ["a", "c"]
     second = list(extract(cases, request(), store=tmp_path / "store"))
     assert loaded == ["a", "c"], "taken from the store"
-    assert [c.was_there for c in second] == [True, False, True]
+    assert [c.was_there for c in second] == [True, False, False, True]
     assert second[0].rows[0].values == first[0].rows[0].values
     list(extract(cases, request(each_lesion=False), store=tmp_path / "store"))
     assert loaded == ["a", "c", "a", "c"], "another request is measured anew"
+
+    def interrupted(progress: object) -> Case:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(extract([CaseSource("y", interrupted), good("c")], request()))
 
 
 def test_the_command_writes_a_wide_table_with_pet_and_regions(a_simulated_patient: Path, tmp_path: Path):

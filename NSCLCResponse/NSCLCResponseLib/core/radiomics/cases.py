@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,8 @@ def extract(
 ) -> Iterator[CaseFeatures]:
     """Measure patients one after another and yield each as it is finished.
 
+    Whatever goes wrong with one patient is told in his ``error``; only the user's own interruption ends the others too.
+
     :param store: folder that keeps one file per finished patient. A later run with the same inputs and settings takes
         it from there; failures are tried again.
     """
@@ -93,9 +96,20 @@ def extract(
         except NSCLCResponseError as problem:
             yield CaseFeatures(source.patient, [], str(problem))
             continue
+        except Exception as problem:  # noqa: BLE001 one patient's files must not end the others' measurement
+            yield CaseFeatures(source.patient, [], _unexpected(problem))
+            continue
         if place is not None:
             _keep(place, fingerprint, rows, redraws)
         yield CaseFeatures(source.patient, rows, redraws=redraws)
+
+
+def _unexpected(problem: Exception) -> str:
+    """What a patient's row says about an error that nobody foresaw: its kind, its text and where it came from."""
+    where = traceback.extract_tb(problem.__traceback__)[-1]
+    what = f"{type(problem).__name__}, {' '.join(str(problem).split()) or 'no text'}"
+    place = f"{Path(where.filename).name}, line {where.lineno}"
+    return f"It could not be measured: {what} (in {place}). Check this patient's files; the others are measured."
 
 
 def _state(path: Path) -> str:
