@@ -18,8 +18,8 @@ from .classes import MANY_BINS, Outcome, has_our_matrices, levels_of, run_class_
 from .sharing import Binned, sharing_class
 from .textures import Neighbourhood, TextureMatrices
 
-_ELEMENTS_TOGETHER = 150_000  # of the matrices of one batch: 1.2 MB, so that they stay in the cache
-_VOXELS_TOGETHER = 30_000
+_ELEMENTS_TOGETHER = 200_000  # of the matrices of one batch: 1.6 MB, so that they stay in the cache
+_VOXELS_TOGETHER = 60_000
 _LEVELS_TOGETHER = 64  # matrices of more levels are large enough to be worth their calls
 
 

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .correlation import maximal_correlation
 from .textures import TextureMatrices
-
-_RITZ_VECTORS = 8
-_ELEMENTS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -276,39 +274,3 @@ def _gathered(glcm: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
     code = np.add.outer(np.arange(regions * angles) * count, place.ravel())
     sums = np.bincount(code.ravel(), flat.ravel(), regions * angles * count)
     return sums.reshape(regions, angles, count).transpose(0, 2, 1)
-
-
-def maximal_correlation(glcm: np.ndarray, eps: float) -> np.ndarray:
-    """Maximal correlation coefficient, mean over angles: the same as PyRadiomics', by a symmetric eigenproblem.
-
-    PyRadiomics takes the second largest eigenvalue of Q = (P / (px px' + eps)) P from a general solver. Without eps, Q
-    is similar to B² with the symmetric B = P / sqrt(px px'). Q is projected on B's leading eigenvectors, so eps counts
-    as well; what the projection leaves out is of second order in eps.
-
-    :param glcm: (regions, angles, levels, levels), symmetric and normalised for each angle.
-    :returns: one for each region.
-    """
-    regions, angles, levels, _ = glcm.shape
-    if levels < 2:
-        return np.ones(regions)  # flat region, as PyRadiomics defines it
-    matrices = glcm.reshape(regions * angles, levels, levels)
-    at_once = max(1, _ELEMENTS_AT_ONCE // levels**2)  # at 1024 levels 13 angles are 109 MB an array
-    parts = [_second_eigenvalues(matrices[i : i + at_once], eps) for i in range(0, len(matrices), at_once)]
-    return np.concatenate(parts).reshape(regions, angles).mean(axis=1)
-
-
-def _second_eigenvalues(matrices: np.ndarray, eps: float) -> np.ndarray:
-    """Roots of the second largest eigenvalues of Q (angles), for ``matrices`` (angles, levels, levels)."""
-    matrices = np.ascontiguousarray(matrices)
-    marginal = matrices.sum(axis=2)
-    root = np.sqrt(marginal)
-    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-    symmetric = matrices * inverse[:, :, None] * inverse[:, None]
-    values, vectors = np.linalg.eigh(symmetric)
-    leading = np.argsort(-np.abs(values), axis=1)[:, :_RITZ_VECTORS]
-    basis = np.take_along_axis(vectors, leading[:, None], axis=2)
-    product = marginal[:, :, None] * marginal[:, None]
-    damped = symmetric * (product / (product + eps))
-    projected = basis.transpose(0, 2, 1) @ damped @ basis * np.take_along_axis(values, leading, axis=1)[:, None]
-    eigenvalues = np.sort(np.linalg.eigvals(projected).real, axis=1)
-    return np.sqrt(np.maximum(eigenvalues[:, -2], 0.0))
