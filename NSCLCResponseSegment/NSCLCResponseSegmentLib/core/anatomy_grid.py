@@ -12,7 +12,8 @@ def coarse_copy(ct: sitk.Image, spacing_mm: float = COARSE_MM) -> sitk.Image:
 
     Only whole voxels are averaged, so slices thicker than the spacing stay as they are.
     """
-    oriented = sitk.DICOMOrient(ct, "LPS")
+    is_upright = ct.GetDirection() == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    oriented = ct if is_upright else sitk.DICOMOrient(ct, "LPS")
     factors = [max(1, round(spacing_mm / s)) for s in oriented.GetSpacing()]
     factors = [min(f, n) for f, n in zip(factors, oriented.GetSize(), strict=True)]
     return sitk.Clamp(sitk.BinShrink(oriented, factors), sitk.sitkFloat32, -1024.0, 3071.0)

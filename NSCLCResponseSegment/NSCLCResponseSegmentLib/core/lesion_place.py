@@ -94,26 +94,38 @@ def _contact_areas(part: sitk.Image, anatomy: Anatomy) -> tuple[float, float]:
     """
     from scipy import ndimage
 
-    grid = anatomy.coarse_body
+    first, size = _surroundings(part, anatomy.coarse_body)
+    grid = sitk.RegionOfInterest(anatomy.coarse_body, size, first)
     lesion = sitk.Resample(part, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
-    inside = sitk.GetArrayFromImage(lesion).astype(bool)
-    air = sitk.GetArrayFromImage(sitk.Or(anatomy.coarse_lungs, anatomy.coarse_airways)).astype(bool)
-    body = sitk.GetArrayFromImage(grid).astype(bool)
-    spacing = np.array(grid.GetSpacing()[::-1])
-    index = np.argwhere(inside)
-    if not len(index):
+    near = sitk.GetArrayFromImage(lesion).astype(bool)
+    slices = slice(first[2], first[2] + size[2])
+    masks = (anatomy.coarse_lungs, anatomy.coarse_airways)
+    air = np.logical_or(*(sitk.GetArrayViewFromImage(mask)[slices] for mask in masks))
+    if not near.any():
         return 0.0, 0.0
-    reach = np.ceil((_WALL_MM * 2 + _TOUCH_MM) / spacing).astype(int) + 2
-    first, last = np.maximum(index.min(axis=0) - reach, 0), index.max(axis=0) + reach + 1
-    around = tuple(slice(int(f), int(e)) for f, e in zip(first, last, strict=True))
-    near, solid = inside[around], body[around] & ~air[around]
+    spacing = np.array(grid.GetSpacing()[::-1])
+    rows, columns = (slice(f, f + n) for f, n in zip(first[1::-1], size[1::-1], strict=True))
+    solid = sitk.GetArrayViewFromImage(grid).astype(bool) & ~air[:, rows, columns]
     wall = ndimage.binary_opening(solid & ~near, _ball(_WALL_MM, spacing)) & ~near
-    contact = np.argwhere(wall & ndimage.binary_dilation(near, _ball(_TOUCH_MM, spacing))) + first
+    contact = np.argwhere(wall & ndimage.binary_dilation(near, _ball(_TOUCH_MM, spacing)))
     spine = _spine_at(anatomy, grid.GetOrigin()[2] + contact[:, 0] * spacing[0])
     aside = np.abs(grid.GetOrigin()[0] + contact[:, 2] * spacing[2] - spine)
-    middle = (aside < _MIDDLE_MM) | ((aside < _HEART_MM) & _between_lungs(contact, air))
+    on_slice = contact + np.array([0, first[1], first[0]])
+    middle = (aside < _MIDDLE_MM) | ((aside < _HEART_MM) & _between_lungs(on_slice, air))
     face = float(np.prod(spacing)) ** (2 / 3)
     return float((~middle).sum() * face), float(middle.sum() * face)
+
+
+def _surroundings(part: sitk.Image, grid: sitk.Image) -> tuple[list[int], list[int]]:
+    """First index and size (i, j, k) of the part of a grid that decides what an image's mask touches."""
+    ends = [(0, n - 1) for n in part.GetSize()]
+    corners = [part.TransformIndexToPhysicalPoint((x, y, z)) for x in ends[0] for y in ends[1] for z in ends[2]]
+    index = np.array([grid.TransformPhysicalPointToContinuousIndex(corner) for corner in corners])
+    reach = np.ceil((_WALL_MM * 2 + _TOUCH_MM) / np.array(grid.GetSpacing())) + 3
+    last = np.array(grid.GetSize()) - 1
+    first = np.clip(np.floor(index.min(axis=0) - reach), 0, last).astype(int)
+    size = np.clip(np.ceil(index.max(axis=0) + reach), 0, last).astype(int) - first + 1
+    return first.tolist(), size.tolist()
 
 
 def _between_lungs(points: np.ndarray, air: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -141,10 +142,12 @@ def order(sweeps: list[Sweep]) -> list[Candidate]:
     is as likely: candidates of one are expected to be wrong by the other in half of the cases. The solid part comes
     first.
     """
+    with ThreadPoolExecutor(2) as pool:
+        described = list(pool.map(describe, sweeps))
     found = [
         (Candidate(sweep, number, float(expected)), sweep.pushes[number])
-        for sweep in sweeps
-        for number, expected in enumerate(expected_dice(describe(sweep)))
+        for sweep, descriptors in zip(sweeps, described, strict=True)
+        for number, expected in enumerate(expected_dice(descriptors))
     ]
     with_glass, solid = ([c for c, _ in found if _with_ground_glass(c.sweep) == is_so] for is_so in (True, False))
     rivals = {True: _likeliest(solid), False: _likeliest(with_glass)}

@@ -59,6 +59,11 @@ def worker_environment(threads: int | None = None) -> dict[str, str]:
     return environment
 
 
+def _load_psutil() -> None:
+    with contextlib.suppress(ImportError):
+        import psutil  # noqa: F401
+
+
 def _wait_until_gone(processes: list[psutil.Process], seconds: float) -> None:
     """Wait until none of them runs; one that has ended but that nobody has collected yet (a zombie) does not run."""
     import psutil
@@ -105,6 +110,7 @@ class WorkerProcess:
         ]
         for reader in self._readers:
             reader.start()
+        threading.Thread(target=_load_psutil, daemon=True).start()  # for kill(), while nobody waits
 
     def _read_events(self, stream: IO[str]) -> None:
         for line in stream:
