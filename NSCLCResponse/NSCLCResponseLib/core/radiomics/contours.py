@@ -112,9 +112,11 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
 
 
 def _rotation(angles: np.ndarray) -> np.ndarray:
-    from scipy.spatial.transform import Rotation
-
-    return Rotation.from_rotvec(angles).as_matrix()
+    """Rotation matrix of a rotation vector in radians (Rodrigues' formula)."""
+    angle = float(np.linalg.norm(angles))
+    z, y, x = angles / angle if angle else angles
+    across = np.array([[0.0, -x, y], [x, 0.0, -z], [-y, z, 0.0]])
+    return np.eye(3) + np.sin(angle) * across + (1 - np.cos(angle)) * (across @ across)
 
 
 def cut_into_parts(labels: np.ndarray, wanted: int, smallest: int, largest: int) -> np.ndarray:

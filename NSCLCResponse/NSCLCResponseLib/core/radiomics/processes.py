@@ -25,16 +25,21 @@ def can_fork() -> bool:
     return sys.platform == "linux" and not multiprocessing.current_process().daemon
 
 
-def side_by_side(tasks: Sequence[Task], workers: int | None = None) -> Iterator[tuple[int, Any]]:
+def side_by_side(
+    tasks: Sequence[Task], workers: int | None = None, meanwhile: Task | None = None
+) -> Iterator[tuple[int, Any]]:
     """Run tasks and yield ``(index, result)`` as they finish; results must be picklable, tasks need not be.
 
     Where forking is not safe, or one worker is wanted, they run here, one after another.
 
     :param workers: number of processes; by default one for each core.
+    :param meanwhile: done here while they work; its result is dropped.
     :raises JobFailedError: a process was killed, often because memory ran out.
     """
     count = min(workers or usable_cores(), len(tasks))
     if count <= 1 or not can_fork():
+        if meanwhile is not None:
+            meanwhile()
         for index, task in enumerate(tasks):
             with _one_blas_thread():  # the matrices are small: a second thread would mostly wait
                 result = task()
@@ -44,6 +49,8 @@ def side_by_side(tasks: Sequence[Task], workers: int | None = None) -> Iterator[
     next_index = context.Value("i", 0)
     crew = [_start(context, tasks, next_index) for _ in range(count)]
     try:
+        if meanwhile is not None:
+            meanwhile()
         yield from _gather([connection for _, connection in crew], len(tasks))
     finally:
         for process, connection in crew:

@@ -46,7 +46,7 @@ def measure_masks(
         prepared = prepare(image, _union(given, masks), whole)
     except RegionUnusableError:
         return [{} for _ in masks]
-    filtered, _ = filter_once(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
+    filtered = filter_once(prepared, plan, _NO_NOISE, 0, (progress.part(0.0, 0.3), processes))
     prepare_shape(prepared, plan)
     voxels = np.count_nonzero(sitk.GetArrayViewFromImage(prepared.mask))
     shares = share_out(len(masks), voxels, processes)

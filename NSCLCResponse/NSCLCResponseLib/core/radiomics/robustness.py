@@ -115,12 +115,16 @@ def redraw_features(  # noqa: PLR0913 what is redrawn, how often, and how it is 
         return Redraws(names, nothing, tuple(masks), reasons=dict.fromkeys(names, str(problem)))
     targets, labels = _targets(prepared, masks, parts=parts)
     inside = sitk.GetArrayFromImage(prepared.mask) == 1
-    beside = partial(Surface.of, labels, inside, prepared.image.GetSpacing()[::-1])
-    filtered, surface = filter_once(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes), beside)
+    surfaces: list[Surface] = []
+
+    def meanwhile() -> None:
+        surfaces.append(Surface.of(labels, inside, prepared.image.GetSpacing()[::-1]))
+
+    filtered = filter_once(prepared, plan, how, seed, (progress.part(0.0, 0.2), processes), meanwhile)
     prepare_shape(prepared, plan)
     voxels = np.count_nonzero(labels)
     tasks = [
-        partial(_measure_redraws, surface, prepared, filtered, (plan, extra), how, (seed, numbers, len(targets)))
+        partial(_measure_redraws, surfaces[0], prepared, filtered, (plan, extra), how, (seed, numbers, len(targets)))
         for numbers in share_out(count, voxels, processes)
     ]
     values = np.full((len(targets), count, len(names)), np.nan)
@@ -171,12 +175,11 @@ def filter_once(
     how: RedrawSettings,
     seed: int,
     run: tuple[Progress, int | None],
-    beside: Task | None = None,
-) -> tuple[list[SharedImage], Any]:
+    meanwhile: Task | None = None,
+) -> list[SharedImage]:
     """All image types once, and the same filters on one field of noise.
 
-    :param beside: what can be done at the same time.
-    :returns: the images, and what ``beside`` gives.
+    :param meanwhile: what this process can do at the same time.
     """
     progress, processes = run
     runs = list(filter_runs(prepared, plan))
@@ -199,22 +202,12 @@ def filter_once(
     tasks: list[Task] = [own.make for own in runs] + [partial(make_noise, own) for own in on_noise.values()]
     several = [number for number, own in enumerate([*runs, *on_noise.values()]) if len(own.names) > 1]
     order = sorted(range(len(tasks)), key=lambda number: number not in several)  # the longest first
-    tasks = [*([beside] if beside else []), *(tasks[number] for number in order)]
-    other = None
-    for done, (index, made) in enumerate(side_by_side(tasks, processes), start=1):
-        number = index - (beside is not None)
-        if number < 0:
-            other = made
-        else:
-            (images if order[number] < len(runs) else noises).update(made)
+    tasks = [tasks[number] for number in order]
+    for done, (index, made) in enumerate(side_by_side(tasks, processes, meanwhile), start=1):
+        (images if order[index] < len(runs) else noises).update(made)
         progress.report(done / len(tasks), "Filtering the image once for all contours")
-    shared = [
-        SharedImage(name, own.setting, images[name], noises.get(name))
-        for own in runs
-        for name in own.names
-        if name in images
-    ]
-    return shared, other
+    made_images = [(name, own.setting) for own in runs for name in own.names if name in images]
+    return [SharedImage(name, setting, images[name], noises.get(name)) for name, setting in made_images]
 
 
 def noise_of(grey: np.ndarray) -> float:
