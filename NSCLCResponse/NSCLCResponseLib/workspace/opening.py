@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 from pathlib import Path
@@ -49,6 +50,9 @@ def load_slicer() -> None:
     """
     gc.disable()  # what is imported stays; looking through it again and again takes an eighth of the time
     try:
+        with contextlib.suppress(ImportError):  # require_slicer says what is missing
+            # before vtk, whose hundreds of libraries the system's loader would go through for each of Slicer's
+            import slicer  # noqa: F401
         from ..render.app import require_slicer
 
         require_slicer()
