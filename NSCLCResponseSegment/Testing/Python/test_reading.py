@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError, PetError
 from NSCLCResponseSegmentLib.core.masks import volume_ml
 from NSCLCResponseSegmentLib.core.progress import Progress
+from NSCLCResponseSegmentLib.core.read_ahead import begin_reading, take
 from NSCLCResponseSegmentLib.core.reading import check_pet_matches_ct, read_case, read_ct, read_pet
 from support.data import shared_data
 from support.dicom_maker import ORIGIN, SPACING, Examination, body, tumour_contours, tumour_mask
@@ -66,6 +67,16 @@ def test_slices_stored_along_another_axis_are_turned_exactly(tmp_path: Path):
     turned = sitk.DICOMOrient(image_of(body()), "PIR")
     ct = read_ct(saved(tmp_path / "ct.nrrd", turned))
     assert np.array_equal(sitk.GetArrayFromImage(ct.image), body())
+
+
+def test_a_file_read_ahead_is_used_once_and_a_bad_one_is_refused_as_ever(tmp_path: Path):
+    path = saved(tmp_path / "ct.nii.gz", image_of(body()))
+    begin_reading(path)
+    assert np.array_equal(sitk.GetArrayFromImage(read_ct(path).image), body())
+    assert take(path) is None, "an image stays in memory"
+    path.write_bytes(path.read_bytes()[:-200])
+    begin_reading(path)
+    refusal(path)
 
 
 def test_one_volume_in_four_dimensions_is_read_and_more_are_refused(tmp_path: Path):
