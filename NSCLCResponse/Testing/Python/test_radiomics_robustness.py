@@ -129,7 +129,16 @@ def test_robustness_of_one_case(a_tumour: tuple[sitk.Image, sitk.Image], tmp_pat
     assert {n: v for n, v in read_icc(tmp_path / "r.csv").items() if np.isfinite(v)} == pytest.approx(known, rel=1e-5)
 
 
-@pytest.mark.parametrize("setting", [{}, {"resegmentRange": [-100, 60]}, {"force2D": True}, {"distances": [1, 2]}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {},
+        {"resegmentRange": [-100, 60]},
+        {"resegmentRange": [-100, 60], "resegmentShape": True},
+        {"force2D": True},
+        {"distances": [1, 2]},
+    ],
+)
 def test_each_contour_s_values_are_those_of_its_own_extraction(
     a_tumour: tuple[sitk.Image, sitk.Image], setting: dict[str, object]
 ):

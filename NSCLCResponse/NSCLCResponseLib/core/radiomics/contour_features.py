@@ -157,11 +157,12 @@ def _usable(contour: Contour, outcome: Outcome, prepared: Prepared, plan: Plan) 
     grey = contour
     if setting.get("resegmentRange") is not None:
         try:
-            kept = sitk.GetArrayFromImage(imageoperations.resegmentMask(image, mask, **setting)) == 1
+            within = sitk.Cast(imageoperations.resegmentMask(image, mask, **setting), sitk.sitkUInt8)
         except ValueError as problem:
             outcome.fail(plan.expected_names(), str(problem).splitlines()[0])
             return None
-        grey = Contour.of(kept, contour.start, contour.shift)
+        grey = Contour.of(sitk.GetArrayFromImage(within) == 1, contour.start, contour.shift)
+        mask = within if setting.get("resegmentShape") else mask
     if not grey.inside.size or sum(n > 1 for n in grey.inside.shape) < setting.get("minimumROIDimensions", 2):
         few = f"a redrawn contour leaves fewer than {setting.get('minimumROIDimensions', 2)} dimensions of it"
         outcome.fail(plan.expected_names(), few if grey.inside.size else _EMPTY)
