@@ -45,6 +45,9 @@ def chromium() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        blank = browser.new_page()
+        blank.wait_for_timeout(2 * SECONDS)  # its own start goes on for as long, on the cores that the server needs
+        blank.close()
         yield browser
         browser.close()
 
