@@ -223,11 +223,12 @@ def noise_of(grey: np.ndarray) -> float:
 
 
 def share_out(count: int, voxels: int, processes: int | None) -> list[range]:
-    """Contours in shares that are measured together: two for each process, so that all end at about the same time.
+    """Contours in shares that are measured together, as many for each process, so that all end at about the same time.
 
     :param voxels: of one contour; shares of large ones are smaller, so that their geometry stays in memory.
     """
-    shares = max(2 * (processes or usable_cores()), -(-count * voxels // _VOXELS_OF_A_SHARE))
+    workers = processes or usable_cores()
+    shares = workers * max(1, -(-count * voxels // (workers * _VOXELS_OF_A_SHARE)))
     return [range(part[0], part[-1] + 1) for part in np.array_split(np.arange(count), min(shares, count))]
 
 
