@@ -151,6 +151,9 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
     assert {host for host in page.hosts | second.hosts if host} == {f"127.0.0.1:{a_case_is_open.port}"}
     assert page.errors + second.errors == [], page.errors + second.errors
     context.close()
+    libraries = Path(f"/proc/{a_case_is_open.pid}/maps")
+    if libraries.exists():  # all of VTK would stop every view while it is loaded
+        assert "vtkDomainsChemistry.cpython" not in libraries.read_text()
 
 
 def _choose_another_size_and_back(page: Page) -> None:

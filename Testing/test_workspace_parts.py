@@ -70,6 +70,24 @@ def test_the_server_is_imported_without_slicer_and_torch() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_vtk_gives_any_name_but_loads_the_rest_only_when_asked() -> None:
+    code = """
+import sys, slicer
+from NSCLCResponseLib.workspace.lean_vtk import use_lean_vtk
+use_lean_vtk()
+import vtk, trame_slicer.core, NSCLCResponseLib.workspace.flow, NSCLCResponseLib.workspace.tools
+from vtk import vtkCommand
+from vtk.util.numpy_support import vtk_to_numpy
+assert vtk.vtkMatrix4x4 is sys.modules["vtkmodules.vtkCommonMath"].vtkMatrix4x4 and vtk.VTK_STRING == 13
+assert isinstance(vtk.vtkRenderWindow(), vtk.vtkRenderWindow) and vtk.calldata_type and vtk.vtkEvent
+assert "vtkmodules.vtkDomainsChemistry" not in sys.modules
+assert vtk.vtkPeriodicTable().GetNumberOfElements() == 118 and vtk.VTK_VERSION
+assert not hasattr(vtk, "vtkNothing")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_image_from_another_process_is_the_same(an_oblique_image: sitk.Image, tmp_path: Path) -> None:
     known = LoadedImage(
         an_oblique_image, "CT", "HU", tmp_path / "ct", "P1", dicom_files=(tmp_path / "ct" / "1.dcm",),

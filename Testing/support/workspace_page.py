@@ -26,6 +26,7 @@ class Running:
     address: str
     case: Path
     began: float  # time.monotonic()
+    pid: int
 
     @property
     def port(self) -> int:
@@ -43,7 +44,7 @@ def serve(case: Path) -> Iterator[Running]:
     try:
         line = process.stdout.readline()
         assert line.startswith("Open http://127.0.0.1:"), line + process.stdout.read()
-        yield Running(line.split()[1], case, began)
+        yield Running(line.split()[1], case, began, process.pid)
     finally:
         process.terminate()
         process.wait(20)

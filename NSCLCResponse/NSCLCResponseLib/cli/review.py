@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from .arguments import absolute, add_contours
@@ -32,6 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command until it is interrupted."""
+    # or NumPy's idle threads keep a core busy while everything else is being loaded
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
+
     from ..core.case_files import find_case
     from ..workspace.server import Workspace
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from NSCLCResponseSegmentLib.core.jobs import JobProcess, WarmWorker, follow
 
 from ..core.case_files import CaseFiles
+from .lean_vtk import use_lean_vtk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,16 +52,31 @@ def load_slicer() -> None:
 
     :raises DependencyError: they are missing.
     """
-    gc.disable()  # what is imported stays; looking through it again and again takes an eighth of the time
-    try:
+    with _quick_loading():
         with contextlib.suppress(ImportError):  # require_slicer says what is missing
             # before vtk, whose hundreds of libraries the system's loader would go through for each of Slicer's
             import slicer  # noqa: F401
+
+            use_lean_vtk()
         from ..render.app import require_slicer
 
         require_slicer()
         from . import flow, views  # noqa: F401
+
+
+@contextlib.contextmanager
+def _quick_loading() -> Iterator[None]:
+    """Libraries look their functions up when they are called, and what is imported is not looked through again."""
+    lazy = getattr(os, "RTLD_LAZY", 0)  # 0 on Windows, where it is always so
+    flags = sys.getdlopenflags() if lazy else 0
+    if lazy:
+        sys.setdlopenflags(lazy)
+    gc.disable()  # it would take an eighth of the time
+    try:
+        yield
     finally:
+        if lazy:
+            sys.setdlopenflags(flags)
         gc.freeze()
         gc.enable()
 
