@@ -57,14 +57,25 @@ def code_of(bundle: Bundle) -> list[str]:
 
 def require_trust(bundle: Bundle, *, trusted: bool) -> None:
     """:raises SegmentationError: the bundle runs code of its author and the user has not said that it may."""
-    code = [] if trusted or is_trusted(bundle) else code_of(bundle)
+    sentence = "" if trusted else _sentence(bundle)
+    if sentence:
+        remedy = f"Read it; if you trust it, run 'nsclc-response models trust {bundle.folder}', or segment with --trust."
+        raise SegmentationError(sentence, remedy)
+
+
+def question_of_trust(bundle: Bundle) -> str:
+    """What a user is asked before code of the bundle's author runs; after a yes, :func:`trust`. Empty: nothing to ask."""
+    sentence = _sentence(bundle)
+    return f"{sentence} It could read and change your files. Do you trust its author?" if sentence else ""
+
+
+def _sentence(bundle: Bundle) -> str:
+    """What would run that nobody has allowed; empty when there is nothing."""
+    code = [] if is_trusted(bundle) else code_of(bundle)
     if not code:
-        return
+        return ""
     more = f" and {len(code) - _SHOWN} more" if len(code) > _SHOWN else ""
-    raise SegmentationError(
-        f"The model in {bundle.folder} would run code of its author: {'; '.join(code[:_SHOWN])}{more}.",
-        f"Read it; if you trust it, run 'nsclc-response models trust {bundle.folder}', or segment with --trust.",
-    )
+    return f"The model in {bundle.folder} would run code of its author: {'; '.join(code[:_SHOWN])}{more}."
 
 
 def trust(bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from NSCLCResponseSegmentLib.core.bundle_crop import chest_box
 from NSCLCResponseSegmentLib.core.bundle_files import label_named, open_bundle
 from NSCLCResponseSegmentLib.core.bundle_run import run_bundle
-from NSCLCResponseSegmentLib.core.bundle_trust import code_of, trust
+from NSCLCResponseSegmentLib.core.bundle_trust import code_of, question_of_trust, trust
 from NSCLCResponseSegmentLib.core.errors import SegmentationError
 from NSCLCResponseSegmentLib.core.model_catalog import FOLDER_VARIABLE
 from support.drawn_chest import drawn_chest
@@ -190,8 +190,10 @@ def test_a_trusted_bundle_runs_its_code_until_that_is_changed(tmp_path: Path, mo
     ct, tumour = drawn_chest((25, 32, 22), tumour_hu=300, spine=False)
     with pytest.raises(SegmentationError, match=r"\$32 \+ open"):
         run_bundle(open_bundle(folder), ct)
+    assert "$32 + open" in question_of_trust(open_bundle(folder))
     assert not mark.exists()
     trust(open_bundle(folder))
+    assert question_of_trust(open_bundle(folder)) == ""
     mask, _ = run_bundle(open_bundle(folder), ct)
     assert mark.exists()
     assert np.array_equal(sitk.GetArrayFromImage(mask), sitk.GetArrayFromImage(tumour))
