@@ -59,12 +59,12 @@ def require_trust(bundle: Bundle, *, trusted: bool) -> None:
     """:raises SegmentationError: the bundle runs code of its author and the user has not said that it may."""
     sentence = "" if trusted else _sentence(bundle)
     if sentence:
-        remedy = f"Read it; if you trust it, run 'nsclc-response models trust {bundle.folder}', or segment with --trust."
-        raise SegmentationError(sentence, remedy)
+        command = f"nsclc-response models trust {bundle.folder}"
+        raise SegmentationError(sentence, f"Read it; if you trust it, run '{command}', or segment with --trust.")
 
 
 def question_of_trust(bundle: Bundle) -> str:
-    """What a user is asked before code of the bundle's author runs; after a yes, :func:`trust`. Empty: nothing to ask."""
+    """What a user is asked before code of the bundle's author runs; after a yes, :func:`trust`. Empty: nothing."""
     sentence = _sentence(bundle)
     return f"{sentence} It could read and change your files. Do you trust its author?" if sentence else ""
 
