@@ -40,6 +40,7 @@ _STEP_SECONDS = 0.04  # slices, cross-hair and map follow the mouse at most this
 _WORDS_SECONDS = 0.1
 _ANSWER_SECONDS = 0.005  # between the pictures of two views
 _SENT_SECONDS = 0.4  # from a view's rendering until its picture is seen in the page
+_FROM = (0.5, 0.83, 0.25)  # where the camera in 3D stands, seen from the body: RAS
 _YELLOW = 2  # of Slicer's colours of rulers
 
 
@@ -193,15 +194,26 @@ class FourViews:
             self._fit_slice(name)
 
     def fit_three_d(self) -> None:
-        """Look at everything in 3D from the front and a little from above."""
-        self.three_d.fit_view_to_content()
-        camera = self.three_d.get_camera_node()
-        focus, position = camera.GetFocalPoint(), camera.GetPosition()
-        distance = sum((a - b) ** 2 for a, b in zip(focus, position, strict=True)) ** 0.5
-        camera.SetPosition(focus[0] + 0.5 * distance, focus[1] + 0.83 * distance, focus[2] + 0.25 * distance)
+        """Look at tumour and lungs in 3D from the front and a little from above."""
+        from vtk import vtkBoundingBox
+
+        renderer = self.three_d.renderer()
+        box = vtkBoundingBox(self._box.T.ravel().tolist())
+        models = [prop for prop in renderer.GetViewProps() if prop.IsA("vtkActor") and prop.GetVisibility()]
+        shown = [bounds for bounds in (model.GetBounds() for model in models) if bounds and bounds[0] <= bounds[1]]
+        if shown:  # the cross-hair is none of them: it has one size on the screen, and in a small view dwarfs the body
+            box.Reset()
+            for bounds in shown:
+                box.AddBounds(bounds)
+        centre, bounds = [0.0] * 3, [0.0] * 6
+        box.GetCenter(centre)
+        box.GetBounds(bounds)
+        camera = renderer.GetActiveCamera()
+        camera.SetFocalPoint(centre)
+        camera.SetPosition(*np.add(centre, _FROM))
         camera.SetViewUp(0, 0, 1)
-        self.three_d.renderer().ResetCameraClippingRange()
-        self.three_d.renderer().SetUseDepthPeeling(False)
+        renderer.ResetCamera(bounds)
+        renderer.SetUseDepthPeeling(False)
         self.three_d.schedule_render()
 
     # ---------------------------------------------------------------- where
