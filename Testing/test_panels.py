@@ -68,6 +68,13 @@ def test_choices_are_kept_in_the_scene_and_found_again(a_desktop, both, a_small_
     assert dict(response.panel.parameters.clinical) == {"age": "61"}
 
 
+def installed_shortcuts(desktop) -> list:
+    """What is installed on the main window."""
+    from PySide6.QtGui import QShortcut
+
+    return desktop.slicer.util.mainWindow().findChildren(QShortcut)
+
+
 def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_small_case):
     segment, _ = both
     editor, (ct, segmentation) = segment.panel.ui.segmentEditor, a_small_case
@@ -92,11 +99,9 @@ def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_sm
 
 def test_shortcuts_live_only_while_the_module_is_shown(a_desktop, both):
     segment, _ = both
-    window = a_desktop.slicer.util.mainWindow()
-    from PySide6.QtGui import QShortcut
 
     def keys() -> set[str]:
-        return {s.key.toString() for s in window.findChildren(QShortcut)}
+        return {s.key.toString() for s in installed_shortcuts(a_desktop)}
 
     assert {"Shift+C", "Shift+O"} <= keys()
     a_desktop.leave(segment)
@@ -152,14 +157,9 @@ def test_tables_fit_their_panel_also_after_they_were_hidden(a_desktop, both, a_s
 
 
 def test_slicers_layout_manager_leaves_the_panels_chart_alone(a_desktop, both):
-    scene = a_desktop.slicer.mrmlScene
-    views = [
-        scene.GetNthNodeByClass(i, "vtkMRMLPlotViewNode")
-        for i in range(scene.GetNumberOfNodesByClass("vtkMRMLPlotViewNode"))
-    ]
-    assert len(views) == 1
-    assert views[0].GetParentLayoutNode() is not None
-    assert views[0].GetHideFromEditors()
+    """It makes a view of each view node, whoever owns it, when a scene was closed or loaded."""
+    assert both[1].panel.explanation._plot._node is not None
+    assert a_desktop.slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotViewNode") == 0
 
 
 def test_what_is_loaded_while_a_panel_is_shown_is_chosen(a_desktop, both):
@@ -183,12 +183,22 @@ def test_place_mode_makes_points_inside_and_outside(a_desktop, both, a_small_cas
     assert not ui.excludeButton.enabled
     ui.placeButton.click()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
+    assert not ui.segmentEditor._shortcuts, "Esc would be the Segment Editor's"
+    (escape,) = [s for s in installed_shortcuts(a_desktop) if s.key.toString() == "Esc"]
+    escape.activated.emit()
+    a_desktop.process()
+    assert not ui.placeButton.checked
+    assert ui.segmentEditor._shortcuts
+    ui.placeButton.click()
     panel.parameters.clicks.AddControlPointWorld(1.0, 2.0, 3.0)
+    assert interaction.GetCurrentInteractionMode() == interaction.Place, "the view has not finished the click"
     a_desktop.process()
     assert interaction.GetCurrentInteractionMode() == interaction.ViewTransform
     assert panel.step.inside.points() == [(1.0, 2.0, 3.0)]
     assert ui.excludeButton.enabled
+    ui.placeButton.click()
     ui.excludeButton.click()
+    assert not ui.placeButton.checked, "one tool at a time"
     panel.parameters.exclusions.AddControlPointWorld(4.0, 5.0, 6.0)
     a_desktop.process()
     assert "1 inside, 1 outside" in ui.clickNote.text

@@ -80,6 +80,7 @@ class qMRMLTableView(PythonQtStyle, QTableView):
         super().__init__(parent)
         self._node, self._tag = None, None
         self.setModel(QStandardItemModel(self))
+        self.setSelectionModel(qt.QItemSelectionModel(QTableView.model(self), self))
         self.setViewport(qt.QFrame(styleSheet="background: white"))
         self.setHorizontalHeader(qt.QHeaderView(Qt.Orientation.Horizontal, self))
         self.setVerticalHeader(qt.QHeaderView(Qt.Orientation.Vertical, self))
@@ -108,7 +109,7 @@ class qMRMLTableView(PythonQtStyle, QTableView):
 class qMRMLPlotView(PythonQtStyle, QWidget):
     """Draws the bar series of a chart, named by the axis' custom ticks only; has no designer plugin in Slicer."""
 
-    setMRMLScene = lambda self, _scene: None
+    setMRMLScene = lambda self, scene: self.__dict__.update(_scene=scene)
     chart = lambda self: self._chart
 
     def __init__(self, parent: Any = None) -> None:
@@ -122,7 +123,8 @@ class qMRMLPlotView(PythonQtStyle, QWidget):
     def paintEvent(self, _event: Any) -> None:
         painter, area = QPainter(self), QWidget.rect(self)
         painter.fillRect(area, Qt.GlobalColor.white)
-        chart = self._node.GetPlotChartNode() if self._node is not None else None
+        shown = self._node.GetPlotChartNodeID() if self._node is not None else None
+        chart = self._scene.GetNodeByID(shown) if shown else None  # as Slicer does; the view node may have no scene
         count, ticks = chart.GetNumberOfPlotSeriesNodes() if chart else 0, self._chart.GetAxis(1).GetTickLabels()
         for series in map(chart.GetNthPlotSeriesNode if count else None, range(count)):
             table = series.GetTableNode().GetTable()

@@ -81,6 +81,7 @@ def reload_both(desktop: Desktop) -> None:
         assert before.parameters is None
         assert not before.Observations
         assert after.parameters.ct.GetName() == "Test CT"
+        assert desktop.widget("NSCLCResponseSegment").panel.ui.segmentEditor._shortcuts, "the module is shown still"
         response = desktop.widget("NSCLCResponse").panel
         assert response is not other
         assert isinstance(response, sys.modules["NSCLCResponseLib.gui.panel"].ResponsePanel)

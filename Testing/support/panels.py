@@ -100,7 +100,10 @@ class Desktop:
         setattr(self.slicer.modules, name.lower(), types.SimpleNamespace(widgetRepresentation=lambda: parent))
         parent.resize(440, 1250)
         parent.show()
-        return self._represent(name)
+        widget = self._represent(name)
+        self.enter(widget)
+        self.process()  # shows it
+        return widget
 
     def _represent(self, name: str) -> Any:
         """Make the widget of a module that is loaded, as Slicer does when it is opened first and after reload."""
@@ -109,8 +112,6 @@ class Desktop:
         widget.setup()
         setattr(self.slicer.modules, f"{name}Widget", widget)
         self._widgets = [w for w in self._widgets if w.moduleName != name] + [widget]
-        self.enter(widget)
-        self.process()  # shows it
         return widget
 
     def widget(self, name: str) -> Any:

@@ -90,8 +90,8 @@ class LesionTable:
 
     def selected(self) -> list[int]:
         """Numbers of the lesions whose rows are chosen."""
-        rows = {index.row() for index in self._view.selectionModel().selectedIndexes()}
-        return [self.lesions[row].label for row in sorted(rows) if row < len(self.lesions)]
+        chosen, top = self._view.selectionModel(), qt.QModelIndex()  # its selectedIndexes is no method in PythonQt
+        return [le.label for row, le in enumerate(self.lesions) if chosen.rowIntersectsSelection(row, top)]
 
     def jump_to_largest(self) -> None:
         """Show the largest lesion in all views."""

@@ -41,7 +41,10 @@ class ModulePanel(VTKObservationMixin):
         self._settling.setSingleShot(True)
         self._settling.setInterval(_SETTLED_MS)
         self._settling.connect("timeout()", self._on_scene_settled)
-        self.initialize_parameter_node()
+        if isEntered():  # Slicer's reload makes a new panel in a module that is shown, and does not enter it again
+            self.enter()
+        else:
+            self.initialize_parameter_node()
 
     # ---------------------------------------------------------------- for subclasses
 

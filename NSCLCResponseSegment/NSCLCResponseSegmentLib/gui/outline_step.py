@@ -50,8 +50,8 @@ class OutlineStep:
         self._masks: tuple[Any, ...] = ()
         self._shaping = False
         self._observed: tuple[Any, int] | None = None
-        self.inside = PointTool(ui.placeButton, self._make_inside, self._on_inside_placed, on_change)
-        self.outside = PointTool(ui.excludeButton, self._make_outside, self._on_outside_placed, on_change)
+        self.inside = PointTool(ui.placeButton, editor, self._make_inside, self._on_inside_placed, on_change)
+        self.outside = PointTool(ui.excludeButton, editor, self._make_outside, self._on_outside_placed, on_change)
         self.sizes = SizeChooser(ui.sizeFrame, [ui.sizeButton1, ui.sizeButton2, ui.sizeButton3], editor, self._take)
         self.models = ModelChooser(ui.modelComboBox, ui.modelButton, ui.modelNote, self._on_model_chosen)
         self.outlining = JobControl(
@@ -76,6 +76,8 @@ class OutlineStep:
     def let_go(self) -> None:
         """The scene or the panel is about to vanish."""
         self.outlining.cancel()
+        self.inside.stop()
+        self.outside.stop()
         self.inside.set_node(None)
         self.outside.set_node(None)
         self._follow(None)

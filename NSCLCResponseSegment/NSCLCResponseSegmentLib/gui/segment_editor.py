@@ -23,7 +23,8 @@ class EmbeddedSegmentEditor:
         self._editor, self._on_effect = editor, on_effect
         self._node: Any = None
         self._tag = 0
-        self._has_keys = False
+        self._is_entered = self._has_keys = False
+        self._borrowers: list[Any] = []  # of the keys
         editor.setMaximumNumberOfUndoStates(10)
         self._select_node()
         editor.setMRMLScene(slicer.mrmlScene)
@@ -66,26 +67,34 @@ class EmbeddedSegmentEditor:
 
     def enter(self) -> None:
         """The panel is shown: shortcuts on."""
-        self.resume_keys()
+        self._is_entered = True
+        self._update_keys()
         self.refresh()
 
     def exit(self) -> None:
         """The panel is left: no effect, no shortcuts, no observation of the views."""
         self._editor.setActiveEffect(None)
-        self.suspend_keys()
+        self._is_entered = False
+        self._update_keys()
         self._editor.removeViewObservations()
 
-    def resume_keys(self) -> None:
-        """The editor's keyboard shortcuts work."""
-        if not self._has_keys:
-            self._editor.installKeyboardShortcuts()
-            self._has_keys = True
+    def suspend_keys(self, borrower: Any) -> None:
+        """The editor's keyboard shortcuts are off while ``borrower`` uses some of the same keys."""
+        self._borrowers.append(borrower)
+        self._update_keys()
 
-    def suspend_keys(self) -> None:
-        """The editor's keyboard shortcuts are off, since others use the same keys."""
-        if self._has_keys:
+    def resume_keys(self, borrower: Any) -> None:
+        """The keyboard shortcuts work again, unless somebody else uses them or the panel is left."""
+        self._borrowers = [other for other in self._borrowers if other is not borrower]
+        self._update_keys()
+
+    def _update_keys(self) -> None:
+        wanted = self._is_entered and not self._borrowers
+        if wanted and not self._has_keys:
+            self._editor.installKeyboardShortcuts()
+        elif self._has_keys and not wanted:
             self._editor.uninstallKeyboardShortcuts()
-            self._has_keys = False
+        self._has_keys = wanted
 
     def save_state_for_undo(self) -> None:
         """What is done to the segmentation next can be undone with the editor's own button."""
@@ -105,7 +114,8 @@ class EmbeddedSegmentEditor:
     def cleanup(self) -> None:
         """The panel is destroyed."""
         self._factory.disconnect("effectRegistered(QString)", self._on_effect_registered)
-        self.suspend_keys()
+        self._is_entered = False
+        self._update_keys()
         self._forget_node()
         self._editor.setActiveEffect(None)
         self._editor.setSegmentationNode(None)

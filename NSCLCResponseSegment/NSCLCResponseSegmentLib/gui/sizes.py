@@ -64,14 +64,14 @@ class SizeChooser:
 
     def _take_keys(self) -> None:
         if self._is_offered and self._is_entered and slicer.util.mainWindow() is not None:
-            self._editor.suspend_keys()
+            self._editor.suspend_keys(self)
             self._keys.install()
             self._has_keys = True
 
     def _give_keys_back(self) -> None:
         if self._has_keys:
             self._keys.uninstall()
-            self._editor.resume_keys()
+            self._editor.resume_keys(self)
             self._has_keys = False
 
     def _check(self, chosen: int) -> None:
