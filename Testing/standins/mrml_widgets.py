@@ -123,8 +123,7 @@ class qMRMLPlotView(PythonQtStyle, QWidget):
     def paintEvent(self, _event: Any) -> None:
         painter, area = QPainter(self), QWidget.rect(self)
         painter.fillRect(area, Qt.GlobalColor.white)
-        shown = self._node.GetPlotChartNodeID() if self._node is not None else None
-        chart = self._scene.GetNodeByID(shown) if shown else None  # as Slicer does; the view node may have no scene
+        chart = self._node and self._scene.GetNodeByID(self._node.GetPlotChartNodeID() or "")  # it may have no scene
         count, ticks = chart.GetNumberOfPlotSeriesNodes() if chart else 0, self._chart.GetAxis(1).GetTickLabels()
         for series in map(chart.GetNthPlotSeriesNode if count else None, range(count)):
             table = series.GetTableNode().GetTable()

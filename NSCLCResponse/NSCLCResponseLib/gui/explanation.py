@@ -17,13 +17,16 @@ _PET_OPACITY = 0.3
 class ExplanationView:
     """Chart and tables of one prediction; ``ui`` are the widgets of the panel's ``.ui`` file.
 
-    Slicer's plot view has no Designer plugin, so it is made here and put into ``plotFrame``.
+    Slicer's plot view has no Designer plugin, so it is made here and put into ``plotFrame``. Its view node is in no
+    scene: of each one in the scene Slicer's layout manager makes a view of its own, and the module Plots shows in all
+    of them the chart that was chosen there.
     """
 
     def __init__(self, ui: Any) -> None:
         self._ui = ui
         self._overlay = ("", 0.0)  # the map that is shown, and how opaque
         self._features = FittedTable(ui.featureTable, widest=84)
+        self._view_node = slicer.vtkMRMLPlotViewNode()
         self._plot = slicer.qMRMLPlotView()
         self._plot.setMRMLScene(slicer.mrmlScene)
         self._plot.chart().SetZoomWithMouseWheel(False)  # the wheel scrolls the panel
@@ -33,15 +36,16 @@ class ExplanationView:
         """Show a result (as result.json), or nothing."""
         scene = slicer.mrmlScene
         prediction = result["prediction"] if result else None
-        view = contribution_chart(scene, prediction)
-        self._plot.setMRMLPlotViewNode(view)
-        self._name_bars(view.GetPlotChartNode())
+        self._view_node.SetPlotChartNodeID(None)  # shows nothing while the bars are changed
+        chart = contribution_chart(scene, prediction)
+        self._plot.setMRMLPlotViewNode(self._view_node)
+        if chart is not None:
+            self._view_node.SetPlotChartNodeID(chart.GetID())
+            self._name_bars(chart)
         self._features.show(feature_table(scene, prediction))
 
     def _name_bars(self, chart_node: Any) -> None:
         """Write the labels under the bars: Slicer's plot view shows them in tooltips only."""
-        if chart_node is None:
-            return
         series = chart_node.GetNthPlotSeriesNode(0)
         labels = series.GetTableNode().GetTable().GetColumnByName(series.GetLabelColumnName())
         positions = vtk.vtkDoubleArray()

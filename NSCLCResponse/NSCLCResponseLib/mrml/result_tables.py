@@ -40,15 +40,13 @@ def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
 
 
 def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
-    """Bars of what parts and features added to the log-odds; returns the plot view node that shows them.
+    """Bars of what parts and features added to the log-odds: a plot chart node, or ``None`` where there are none.
 
-    Parts carry their short name, features the number that :func:`feature_table` gives them.
+    Parts carry their short name, features the number that :func:`feature_table` gives them. A view must not show the
+    chart meanwhile: columns without rows have no type, at which it complains.
     """
     bars = _bars(prediction) if prediction else []
     chart = _singleton(scene, "vtkMRMLPlotChartNode", f"{_TAG}Chart")
-    view = _singleton(scene, "vtkMRMLPlotViewNode", f"{_TAG}Plot", owner=chart)
-    view.SetLayoutName(f"{_TAG}Plot")
-    view.SetPlotChartNodeID(None)  # columns without rows have no type, at which a view that draws them complains
     table = shown_table(scene, f"{_TAG}Bars")
     columns = {
         "label": [label for label, _ in bars],
@@ -74,8 +72,7 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         series.SetColor(*colour)
         if not chart.HasPlotSeriesNodeID(series.GetID()):
             chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    view.SetPlotChartNodeID(chart.GetID() if bars else None)
-    return view
+    return chart if bars else None
 
 
 def _bars(prediction: Mapping[str, Any]) -> list[tuple[str, float]]:
@@ -85,18 +82,14 @@ def _bars(prediction: Mapping[str, Any]) -> list[tuple[str, float]]:
     return bars + [(str(n), f["contribution"]) for n, f in enumerate(_strongest(prediction), start=1)]
 
 
-def _singleton(scene: Any, class_name: str, tag: str, owner: Any = None) -> Any:
-    """A hidden single node; with an ``owner``, a view that the application's layout manager leaves alone."""
+def _singleton(scene: Any, class_name: str, tag: str) -> Any:
+    """A hidden single node."""
     node = scene.GetSingletonNode(tag, class_name)
-    is_new = node is None
-    if is_new:
+    if node is None:
         node = scene.CreateNodeByClass(class_name)
         node.UnRegister(None)
         node.SetSingletonTag(tag)
         node.SetName(tag)
-    if owner is not None:
-        node.SetAndObserveParentLayoutNodeID(owner.GetID())  # before the layout manager sees the node
-    if is_new:
         node = scene.AddNode(node)
     node.SetHideFromEditors(True)  # each time: closing a scene keeps single nodes but resets them
     node.SetSaveWithScene(False)
