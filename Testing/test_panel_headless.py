@@ -42,3 +42,14 @@ def test_missing_extensions_are_said_and_end_slicer(slicer_without_window, monke
     runpy.run_path(str(SCRIPT), run_name="__main__")
     assert slicer_without_window.exits == [2]
     assert "SlicerRadiomics" in caplog.text
+
+
+def test_a_defect_ends_slicer_too(slicer_without_window, monkeypatch):
+    """Nobody could close a Slicer without a window."""
+    from NSCLCResponseSegmentLib.gui import dependencies
+
+    monkeypatch.setattr(dependencies, "ensure_dependencies", lambda: {}["defect"])
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "batch"])
+    with pytest.raises(KeyError):
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert slicer_without_window.exits == [1]

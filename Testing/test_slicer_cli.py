@@ -51,6 +51,8 @@ def test_a_prediction_in_the_background(a_simulated_patient, tmp_path):
     outputs = [f"--{name}={tmp_path / file}" for name, file in (("features", "f.csv"), ("result", "r.json"))]
     done = run_module(*images, *outputs, "--clinical", "age=61 sex=f", "--returnparameterfile", tmp_path / "returned")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "Slicer reports it as an error"
+    assert "Note: The values of pet.nii.gz were taken as SUVbw" in done.stdout
     assert "<filter-progress>" in done.stdout
     assert done.stdout.rstrip().endswith("</filter-end>")
     result = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))

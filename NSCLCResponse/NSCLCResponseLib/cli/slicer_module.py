@@ -39,13 +39,19 @@ def _on_progress(value: float, text: str) -> None:
     sys.stdout.flush()
 
 
+def _on_warning(text: str) -> None:
+    """A remark goes to the output: Slicer shows all that is on stderr as an error, and scripts take it for one."""
+    sys.stdout.write(f"Note: {text}\n")
+    sys.stdout.flush()
+
+
 def run(argv: list[str]) -> int:
     """Run the module; returns the exit code.
 
     :param argv: as NSCLCResponseCLI.xml says, and ``--returnparameterfile`` for the three short results.
     """
     args = _parser().parse_args(argv)
-    progress = Progress(on_progress=_on_progress, on_warning=lambda text: sys.stderr.write(f"Note: {text}\n"))
+    progress = Progress(on_progress=_on_progress, on_warning=_on_warning)
     sys.stdout.write("<filter-start><filter-name>NSCLC Response</filter-name></filter-start>\n")
     try:
         returned = (_predict if args.task == "predict" else _radiomics)(args, progress)

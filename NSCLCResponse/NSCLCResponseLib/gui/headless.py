@@ -4,6 +4,8 @@
 
 It runs in ``PythonSlicer``, with the packages of this Slicer, and Slicer ends with the command's exit code: 0 done, 1 a
 patient failed, 2 bad input, 130 cancelled (Ctrl-C; a rerun goes on). Missing Python packages are installed first.
+Slicer takes the options that it knows itself; ``--`` before ours keeps all of them for the command: ``… headless.py --
+batch --help``.
 """
 
 import logging
@@ -32,4 +34,8 @@ def run(arguments: list[str]) -> int:
 if __name__ == "__main__":
     import slicer
 
-    slicer.util.exit(run(sys.argv[1:]))
+    exit_code = 1
+    try:
+        exit_code = run(sys.argv[1:])
+    finally:  # whatever went wrong: without a window nobody could end Slicer, and a script would wait for ever
+        slicer.util.exit(exit_code)
