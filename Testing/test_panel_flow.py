@@ -144,6 +144,7 @@ def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, segmen
     erase_half(panel.parameters.segmentation)
     assert is_shown(panel, ui.staleFrame), "the moment the mask changes"
     assert "predict again" in ui.signButton.toolTip
+    assert ui.reviewLabel.text == f"Review: stale. {ui.signButton.toolTip}."
     a_desktop.picture(shown, "predict-4-stale")
     ui.predictAgainButton.click()
     assert panel.predicting.running
@@ -158,6 +159,7 @@ def test_predict_correct_predict_again_sign_and_save(a_desktop, outlined, segmen
     ui.signButton.click()
     assert [ui.reviewTable.model().item(0, column).text() for column in (1, 2)] == ["signed off", "Dr Test"]
     assert ui.signButton.toolTip == "This case is signed off"
+    assert ui.commentEdit.text == "", "nobody signs the next outline with it"
     a_desktop.picture(shown, "predict-5-signed")
     a_desktop.answers.append(str(tmp_path))
     ui.saveButton.click()

@@ -69,7 +69,7 @@ class ExplanationView:
         ui.mapCheckBox.enabled = has_map
         ui.mapOpacitySlider.enabled = has_map and is_wanted
         ui.mapCheckBox.toolTip = (
-            _("Where in the image the network looked, as a colour overlay in all slice views.")
+            _("Where the network looked, over all slice views: teal speaks for a response, orange against it.")
             if has_map
             else _("There is no map: predict first, with a signature that has a 3D-CNN.")
         )

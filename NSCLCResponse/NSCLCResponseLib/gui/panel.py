@@ -126,9 +126,9 @@ class ResponsePanel(ModulePanel):
         has_result = result is not None and "prediction" in result
         result = result if has_result else None
         self.card.show(result, is_stale=self.session.is_stale)
-        ui.explainSection.enabled = has_result
-        ui.reviewSection.enabled = has_result
-        ui.recentSection.enabled = has_result
+        for section in (ui.explainSection, ui.reviewSection, ui.recentSection):
+            section.enabled = has_result
+            section.toolTip = "" if has_result else _("Predict first")
         if has_result != self._has_result:
             ui.explainSection.collapsed = ui.reviewSection.collapsed = not has_result
             self._has_result = has_result
@@ -197,6 +197,7 @@ class ResponsePanel(ModulePanel):
     def _on_sign(self) -> None:
         with shown_errors():
             self.session.sign_off(self.parameters.reviewer, self.parameters.comment)
+            self.parameters.comment = ""  # it is in the record; the next outline gets one of its own
 
     def _on_report(self, _checked: bool = False) -> None:
         with shown_errors():

@@ -20,8 +20,9 @@ class ReviewView:
 
     def __init__(self, ui: Any, sign: Callable[[], None]) -> None:
         self._ui = ui
-        self._events = FittedTable(ui.reviewTable, widest=88)
+        self._events = FittedTable(ui.reviewTable, widest=98)
         self._recent = FittedTable(ui.recentTable, widest=100)
+        self._shown: list[Any] = [None, None]  # what the tables show: they are not filled anew at each keystroke
         ui.signButton.connect("clicked(bool)", lambda _checked: sign())
 
     def show(self, record: ReviewRecord, reviewer: str) -> None:
@@ -32,8 +33,13 @@ class ReviewView:
         ui.signButton.toolTip = reason or _(
             "Record that you take responsibility for the outline and have seen the prediction."
         )
-        ui.reviewLabel.text = _("Review: {state}").format(state=record.state.value)
-        self._events.show(review_table(slicer.mrmlScene, record))
+        words = _("Review: {state}").format(state=record.state.value)
+        is_open = record.state in (ReviewState.STALE, ReviewState.PREDICTED)
+        ui.reviewLabel.text = f"{words}. {reason}." if reason and is_open else words
+        events = tuple(record.events)
+        if events != self._shown[0]:
+            self._shown[0] = events
+            self._events.show(review_table(slicer.mrmlScene, record))
 
     @staticmethod
     def reason_not_to_sign(record: ReviewRecord, reviewer: str) -> str:
@@ -50,9 +56,13 @@ class ReviewView:
 
     def show_recent(self, results: list[dict[str, Any]]) -> None:
         """Results of this patient side by side, newest first."""
-        self._recent.show(recent_table(slicer.mrmlScene, results))
+        shown = [(result["created"], result["review"]["state"]) for result in results]
+        if shown != self._shown[1]:
+            self._shown[1] = shown
+            self._recent.show(recent_table(slicer.mrmlScene, results))
 
     def clear(self) -> None:
         """Let go of the scene's nodes."""
+        self._shown = [None, None]
         self._events.show(None)
         self._recent.show(None)
