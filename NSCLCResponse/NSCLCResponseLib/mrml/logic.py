@@ -88,7 +88,7 @@ class ResponseLogic:
         arguments: dict[str, Any] = {
             "ct": folder.write(ct, "ct.nrrd"),
             "mask": folder.write(self._tumour(segmentationNode, ct, segmentIds), "mask.nrrd"),
-            "mask_origin": segmentationNode.GetAttribute(ORIGIN_ATTRIBUTE) or "segmentation node",
+            "mask_origin": segmentationNode.GetAttribute(ORIGIN_ATTRIBUTE) or "from the scene",
             "lesion_choice": lesion_choice_of(segmentationNode),
             "lesion_names": {} if segmentIds is not None else lesion_names(segmentationNode, ctNode),
             "clinical": {name: str(value) for name, value in (clinical or {}).items()},
