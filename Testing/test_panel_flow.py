@@ -84,6 +84,8 @@ def test_one_click_outlines_the_tumour(a_desktop, segment, images):
     a_desktop.process()
     assert ui.outlineButton.text == "Cancel", "the first click starts the outline"
     assert ui.outlineBar.isVisibleTo(segment.widget)
+    assert not ui.placeButton.enabled, "a click now would be lost"
+    assert "Wait for the outline" in ui.placeButton.toolTip
     a_desktop.picture(a_desktop.widget("NSCLCResponseSegment"), "outline-2-running")
     a_desktop.wait_until(lambda: not segment.step.outlining.running)
     assert a_desktop.messages == []

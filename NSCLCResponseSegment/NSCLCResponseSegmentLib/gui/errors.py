@@ -1,9 +1,10 @@
-"""One place where a panel shows what went wrong."""
+"""One place where a panel shows what went wrong, and why a button cannot be pressed."""
 
 import logging
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
@@ -34,3 +35,9 @@ def shown_errors(on_error: Callable[[], None] | None = None) -> Iterator[None]:
         if on_error is not None:
             on_error()
         show_error(error)
+
+
+def explain_button(button: Any, reason: str, tip: str) -> None:
+    """Enable ``button`` with the tooltip ``tip``, or disable it with the ``reason`` as its tooltip."""
+    button.enabled = not reason
+    button.toolTip = reason or tip

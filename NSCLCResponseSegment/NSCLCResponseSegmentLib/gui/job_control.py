@@ -6,7 +6,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..core.time_left import TimeLeft
-from .errors import show_error, shown_errors
+from .errors import explain_button, show_error, shown_errors
 from .starting_job import Job, StartingJob
 
 _POLL_MS = 100
@@ -59,8 +59,7 @@ class JobControl:
         """Disable the button and say why in its tooltip; an empty ``reason`` enables it."""
         if self.running:
             return
-        self._button.enabled = not reason
-        self._button.toolTip = reason or self._tool_tip
+        explain_button(self._button, reason, self._tool_tip)
 
     def set_text(self, text: str) -> None:
         """What the button does when nothing runs."""

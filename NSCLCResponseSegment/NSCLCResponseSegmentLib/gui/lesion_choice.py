@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..core.lesion_choice import LesionChoice, LesionGroup
 from ..mrml.lesion_segments import apply_choice
-from .errors import shown_errors
+from .errors import explain_button, shown_errors
 from .lesions import LesionTable
 
 
@@ -33,18 +33,17 @@ class LesionButtons:
     def update(self) -> None:
         """Enable what is possible with the rows that are chosen; a disabled button says why."""
         ui, count, all_count = self._ui, len(self._table.selected()), len(self._table.lesions)
+        none = "" if all_count else _("Outline the tumour first")
+        one = _("Choose one row of the table first")
         choose = _("Choose rows of the table first (Ctrl or Shift for several)")
-        some = "" if count else choose
-        rest = some or ("" if count < all_count else _("At least one lesion must stay"))
-        self._set(ui.keepButton, rest, _("Drop all lesions but the chosen ones"))
-        self._set(ui.dropButton, rest, _("Take the chosen lesions out of the outline"))
-        self._set(ui.mergeButton, "" if count > 1 else choose, _("Take the chosen lesions as one"))
-        self._set(ui.renameButton, "" if count == 1 else _("Choose one row of the table first"), _("Name this lesion"))
-
-    @staticmethod
-    def _set(button: Any, reason: str, tip: str) -> None:
-        button.enabled = not reason
-        button.toolTip = reason or tip
+        several = _("Choose two or more rows of the table first (with Ctrl or Shift)")
+        if all_count == 1:
+            several = _("There is only one lesion")
+        rest = ("" if count else choose) if count < all_count else _("At least one lesion must stay")
+        explain_button(ui.keepButton, none or rest, _("Drop all lesions but the chosen ones"))
+        explain_button(ui.dropButton, none or rest, _("Take the chosen lesions out of the outline"))
+        explain_button(ui.mergeButton, none or ("" if count > 1 else several), _("Take the chosen lesions as one"))
+        explain_button(ui.renameButton, none or ("" if count == 1 else one), _("Name this lesion"))
 
     def _others(self) -> list[int]:
         chosen = self._table.selected()

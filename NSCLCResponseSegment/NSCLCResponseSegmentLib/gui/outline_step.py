@@ -13,6 +13,7 @@ from ..mrml.lesion_table import prepare_measuring
 from ..mrml.logic import SegmentLogic
 from .clicks import PointTool, make_point_list
 from .dependencies import ensure_dependencies
+from .errors import explain_button
 from .job_control import JobControl
 from .models import ModelChooser
 from .parameters import OutlineChoice, SegmentParameters, outline_settings
@@ -108,19 +109,25 @@ class OutlineStep:
         self.inside.set_node(parameters.clicks)
         self.outside.set_node(parameters.exclusions)
         inside, outside = len(self.inside.points()), len(self.outside.points())
-        has_ct, can_correct = parameters.ct is not None, parameters.segmentation is not None or inside > 0
-        ui.placeButton.enabled = has_ct
-        ui.placeButton.toolTip = (
-            _("Then click inside the tumour in a slice view (Shift+C); with an outline, where it is missing")
-            if has_ct
-            else _("Choose the CT first")
+        reason = _("Choose the CT first") if parameters.ct is None else ""
+        if self.outlining.running:
+            reason = _("Wait for the outline, or cancel it")
+        can_correct = parameters.segmentation is not None or inside > 0
+        explain_button(
+            ui.placeButton,
+            reason,
+            _("Then click inside the tumour in a slice view (Shift+C); with an outline, where it is missing"),
         )
-        ui.excludeButton.enabled = has_ct and can_correct
-        ui.excludeButton.toolTip = (
-            _("Then click where the outline went too far (Shift+X)") if can_correct else _("Click in the tumour first")
+        explain_button(
+            ui.excludeButton,
+            reason or ("" if can_correct else _("Click in the tumour first")),
+            _("Then click in a slice view where the outline went too far (Shift+X)"),
         )
-        ui.clearButton.enabled = inside + outside > 0
-        ui.clearButton.toolTip = _("Remove all points") if inside + outside else _("There is no point yet")
+        explain_button(
+            ui.clearButton,
+            "" if inside + outside else _("There is no point yet"),
+            _("Remove all points; the outline stays as it is"),
+        )
         ui.clickNote.text = self._words_on_points(parameters, inside, outside)
 
     @staticmethod
@@ -241,6 +248,8 @@ class OutlineStep:
     def _start(self) -> Callable[[], Any] | None:
         parameters = self._parameters()
         correction, self._correction = self._correction, None
+        self.inside.stop()
+        self.outside.stop()
         if correction is None and not self._may_outline_anew(parameters.segmentation):
             return None
         ensure_dependencies(torch=parameters.method is OutlineChoice.MODEL, radiomics=False)

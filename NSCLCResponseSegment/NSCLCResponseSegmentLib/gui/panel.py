@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .dependencies import ensure_dependencies
-from .errors import shown_errors
+from .errors import explain_button, shown_errors
 from .job_control import JobControl
 from .lesion_choice import LesionButtons
 from .lesions import LesionTable
@@ -118,14 +118,12 @@ class SegmentPanel(ModulePanel):
         self._update_images()
         self.step.update()
         has_outline = parameters.segmentation is not None
-        ui.correctSection.enabled = has_outline
-        ui.lesionsSection.enabled = has_outline
+        missing = "" if has_outline else _("Outline the tumour first")
+        for section in (ui.correctSection, ui.lesionsSection):
+            explain_button(section, missing, "")
         self.editor.edit(parameters.segmentation, parameters.ct)
         self.lesions.set_segmentation(parameters.segmentation, parameters.ct)
-        ui.continueButton.enabled = has_outline
-        ui.continueButton.toolTip = (
-            _("Open the module NSCLC Response with this patient") if has_outline else _("Outline the tumour first")
-        )
+        explain_button(ui.continueButton, missing, _("Open the module NSCLC Response with this patient"))
 
     def _update_images(self) -> None:
         ct, pet = self.parameters.ct, self.parameters.pet
@@ -139,8 +137,7 @@ class SegmentPanel(ModulePanel):
         ui.suvFrame.visible = bool(problem)
         ui.suvLabel.text = problem
         reason = reason_not_to_convert(pet) if problem else ""
-        ui.suvButton.enabled = not reason
-        ui.suvButton.toolTip = reason or _("Compute SUVbw from the DICOM files that this PET was loaded from")
+        explain_button(ui.suvButton, reason, _("Compute SUVbw from the DICOM files that this PET was loaded from"))
         if ct is not None and (ct, pet) != self._shown:
             show_images(ct, pet)
         self._shown = (ct, pet)

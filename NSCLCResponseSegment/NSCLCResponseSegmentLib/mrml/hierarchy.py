@@ -10,6 +10,7 @@ from slicer import vtkMRMLNode, vtkMRMLScene, vtkMRMLSubjectHierarchyNode
 
 _PATIENT_LEVEL, _STUDY_LEVEL = "Patient", "Study"
 _DICOM_UID = "DICOM"
+_MODALITY = "DICOM.Modality"
 #: Which of Slicer's plugins shows a node; the desktop sets it by itself, an item without one is an error there.
 _OWNERS = {
     "vtkMRMLScalarVolumeNode": "Volumes",
@@ -54,7 +55,7 @@ def file_under_study(
             tree.SetItemAttribute(study, "DICOM.StudyInstanceUID", study_uid)
     item = _item(tree, node, study)
     if modality:
-        tree.SetItemAttribute(item, "DICOM.Modality", modality)
+        tree.SetItemAttribute(item, _MODALITY, modality)
     if series_uid:
         tree.SetItemUID(item, _DICOM_UID, series_uid)
 
@@ -65,6 +66,15 @@ def file_beside(scene: vtkMRMLScene, node: vtkMRMLNode, image: vtkMRMLNode) -> N
     item = tree.GetItemByDataNode(image)
     if item:
         _item(tree, node, tree.GetItemParent(item))
+
+
+def dicom_modality(node: vtkMRMLNode) -> str:
+    """DICOM's modality of an image that Slicer's DICOM browser loaded, e.g. ``PT``; empty when it is not known."""
+    if node.GetScene() is None:
+        return ""
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item = tree.GetItemByDataNode(node)
+    return tree.GetItemAttribute(item, _MODALITY) if item else ""
 
 
 def _item(tree: vtkMRMLSubjectHierarchyNode, node: vtkMRMLNode, parent: int) -> int:

@@ -12,7 +12,7 @@ from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSe
 from ..core.errors import SegmentationError
 from ..core.jobs import WarmWorker
 from ..core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
-from .hierarchy import file_beside
+from .hierarchy import dicom_modality, file_beside
 from .images import MODALITY_ATTRIBUTE, volume_from_loaded
 from .node_jobs import JobFolder, NodeJob
 from .segmentations import segmentation_from_mask
@@ -204,7 +204,7 @@ def _describe(node: vtkMRMLScalarVolumeNode, name: str) -> str:
 
 def guess_modality(node: vtkMRMLNode) -> str:
     """``CT``, ``PT`` or nothing: by our attribute, DICOM's modality in the subject hierarchy, or the node's values."""
-    known = node.GetAttribute(MODALITY_ATTRIBUTE) or node.GetAttribute("DICOM.Modality")
+    known = node.GetAttribute(MODALITY_ATTRIBUTE) or dicom_modality(node)
     if known:
         return known
     data = node.GetImageData()

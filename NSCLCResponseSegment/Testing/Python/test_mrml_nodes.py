@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import vtk
 
 from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError, SegmentationError
+from NSCLCResponseSegmentLib.mrml.hierarchy import file_under_study
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.segmentations import (
     mask_from_segment,
@@ -94,6 +95,14 @@ def test_an_empty_mask_and_an_unknown_segment_are_refused(a_slicer_app, an_obliq
     node = segmentation_from_mask(a_slicer_app.scene, mask, reference)
     with pytest.raises(MaskError, match="no segment 'nothing'"):
         mask_from_segment(node, "nothing", an_oblique_image)
+
+
+def test_a_pet_from_slicers_dicom_browser_is_found_though_it_is_in_bq_ml(a_slicer_app):
+    scene = a_slicer_app.scene
+    pet = volume_from_image(scene, sitk.Image([4, 4, 4], sitk.sitkInt16) + 20_000, "4: AC")
+    assert SegmentLogic(scene).guessImages() == (None, None)
+    file_under_study(scene, pet, patient_id="1", study_uid="1.2", modality="PT")  # as Slicer's DICOM plugins do
+    assert SegmentLogic(scene).guessImages() == (None, pet)
 
 
 def test_segment_logic_on_a_simulated_patient(a_slicer_app, a_simulated_patient: Path):
