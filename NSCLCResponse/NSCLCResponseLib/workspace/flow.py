@@ -108,12 +108,14 @@ class CaseFlow:
         self.flush()
 
     async def _show_lungs(self) -> None:
-        """Faint lungs in 3D, for orientation; found by a process of their own beside everything else."""
+        """Faint lungs in 3D, for orientation, and where the lesions lie; by a process of its own beside all else."""
         import SimpleITK as sitk
 
+        from NSCLCResponseSegmentLib.core.anatomy_files import read_anatomy
+
         loop = asyncio.get_running_loop()
-        path = self.folder / "lungs.nrrd"
-        job = JobProcess("lungs", {"ct": str(self.folder / "ct.nrrd"), "out": str(path)})
+        folder = self.folder / "lungs"
+        job = JobProcess("lungs", {"ct": str(self.folder / "ct.nrrd"), "out": str(folder)})
         self.jobs.beside(job)
         while job.running:
             job.poll()
@@ -123,12 +125,13 @@ class CaseFlow:
                 return
         except NSCLCResponseError:
             return  # it is an ornament: outlining will say what is wrong with this CT
-        smooth = await loop.run_in_executor(None, sitk.ReadImage, str(path))
+        smooth = await loop.run_in_executor(None, sitk.ReadImage, str(folder / "lungs.nrrd"))
         model = add_lung_surface(self.scene, smooth)
         model.SetSaveWithScene(False)
         model.GetDisplayNode().SetBackfaceCulling(True)  # halves the time of every picture in 3D
         model.GetDisplayNode().SetOpacity(_LUNG_OPACITY)
         self.views.fit_three_d()
+        self.outlining.place_by(await loop.run_in_executor(None, read_anatomy, folder / "anatomy"))
 
     # ---------------------------------------------------------------- the page
 

@@ -52,6 +52,7 @@ class WorkspaceState:
     smoothing_mm: int = 3
     has_outline: bool = False
     lesions: list[Row] = field(default_factory=list)
+    lesion_places: list[str] = field(default_factory=list)  # of each, once known
     lesion_words: str = ""
     lesion_rows: list[Row] = field(default_factory=list)  # keep, name: what the user says about each
     can_undo: bool = False
