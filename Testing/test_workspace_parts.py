@@ -269,3 +269,29 @@ def test_a_stroke_of_the_brush_changes_what_trame_slicers_own_changes(
     assert not tools.can_undo
     stroke(QuickErase, (90, 5, 3))
     assert not tools.can_undo
+
+
+def test_three_d_looks_at_the_body_whatever_its_size(a_slicer_app: object, an_oblique_image: sitk.Image) -> None:
+    """Before the page tells its size the view is tiny, and the cross-hair in it larger than any patient."""
+    from trame.app import get_server
+
+    from NSCLCResponseLib.workspace.views import FourViews
+    from NSCLCResponseSegmentLib.mrml.segmentations import segmentation_from_mask
+    from NSCLCResponseSegmentLib.mrml.volumes import volume_from_image
+    from support.slicer_app import a_blob
+
+    ct = volume_from_image(a_slicer_app.scene, an_oblique_image, "CT")
+    server = get_server("three-d", client_type="vue3")
+    views = FourViews(a_slicer_app, server, on_point=lambda *_: None, on_moved=lambda *_: None)
+
+    points = inside_points_ras(an_oblique_image < 9999)
+    segmentation_from_mask(a_slicer_app.scene, a_blob(an_oblique_image, (2, 2, 1), (9, 8, 5)), ct)
+
+    async def look() -> float:
+        views.set_crosshair(is_shown=True)
+        views.move_to(tuple(points.mean(axis=0)))
+        views.three_d.render_window().Render()
+        views.fit_three_d()
+        return float(views.three_d.renderer().GetActiveCamera().GetDistance())
+
+    assert asyncio.run(look()) < 150  # mm, for a CT of 30 mm

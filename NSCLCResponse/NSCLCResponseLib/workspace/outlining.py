@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
-from NSCLCResponseSegmentLib.core.lesions import Lesion, measure_lesions
+from NSCLCResponseSegmentLib.core.lesion_record import find_lesions
+from NSCLCResponseSegmentLib.core.lesions import Lesion
 from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
@@ -32,6 +33,8 @@ from .tools import LOOK, OutlineTools
 if TYPE_CHECKING:
     from trame_slicer.core import SlicerApp
 
+    from NSCLCResponseSegmentLib.core.anatomy import Anatomy
+
     from .flow import CaseFlow
 
 _MEASURE_AFTER_SECONDS = 0.4  # of quiet after the last stroke
@@ -53,6 +56,7 @@ class Outlining:
         self._clicking = ClickOutline(flow.scene, flow.worker)
         self._sizes: tuple[Any, ...] = ()  # masks on the CT's grid, the likeliest first
         self._measure_task: asyncio.Future | None = None
+        self._anatomy: Anatomy | None = None  # until it has been found
         self._data.models = [entry.name for entry in read_catalog() if entry.is_here]
         self._data.model = self._data.models[0] if self._data.models else ""
         self.check_buttons()
@@ -66,6 +70,7 @@ class Outlining:
     async def outline_by_model(self) -> None:
         """Have the tumour found by the model that is chosen on the page."""
         if await self._may_replace():
+            self._put_tool_away()
             await self._by_settings(OutlineSettings(OutlineMethod.MODEL, model=self._data.model))
 
     async def click_at(self, point: Point) -> None:
@@ -101,7 +106,7 @@ class Outlining:
         self._take(clicked.node)
         if len(clicked.masks) > 1:
             self._sizes = clicked.masks
-            self._data.sizes = [f"{volume:.1f} mL" for volume in clicked.volumes_ml]
+            self._data.sizes = [f"{volume:.1f}" for volume in clicked.volumes_ml]
             self._data.size = clicked.chosen
 
     async def _correct_at(self, point: Point) -> None:
@@ -136,14 +141,17 @@ class Outlining:
             flow.scene.RemoveNode(before)
         self.forget_sizes()
         self._data.has_outline = True
-        self._data.tool = LOOK
         self._data.click_mode = "new"
-        self.tools.activate(LOOK)
+        self._put_tool_away()
         self._measure()
         self._note_outlined(node.GetAttribute(ORIGIN_ATTRIBUTE) or "")
         if self.lesions:
             flow.views.move_to(self.lesions[0].centre_ras)
         flow.views.fit_three_d()
+
+    def _put_tool_away(self) -> None:
+        self._data.tool = LOOK
+        self.tools.activate(LOOK)
 
     def _note_outlined(self, origin: str) -> None:
         self._flow.session.outlined(origin, sum(lesion.volume_ml for lesion in self.lesions))
@@ -162,6 +170,16 @@ class Outlining:
         self._measure()
         if not had_prediction:
             self._note_outlined(f"one click, size {number + 1} of {len(self._sizes)}")
+
+    def undo(self) -> None:
+        """Take the last step back; the size that it brings back can be chosen again."""
+        self.tools.undo()
+        self._data.size = -1
+
+    def redo(self) -> None:
+        """Do it again."""
+        self.tools.redo()
+        self._data.size = -1
 
     def forget_sizes(self) -> None:
         """A correction has begun: the other sizes are no longer offered."""
@@ -194,19 +212,30 @@ class Outlining:
         self._data.lesion_rows = []
         self._measure()
 
-    def measure_soon(self) -> None:
-        """Measure when the strokes of the brush pause, beside the event loop."""
+    def place_by(self, anatomy: Anatomy) -> None:
+        """Say where the lesions lie, of this outline and of those to come.
+
+        :param anatomy: of the CT.
+        """
+        self._anatomy = anatomy
+        if self.lesions:
+            self.measure_soon(0.0)
+
+    def measure_soon(self, seconds: float = _MEASURE_AFTER_SECONDS) -> None:
+        """Measure when the strokes of the brush pause, beside the event loop; with the lesions' places, once known."""
         self._stop_measuring()
 
         async def measure() -> None:
-            await asyncio.sleep(_MEASURE_AFTER_SECONDS)
+            await asyncio.sleep(seconds)
+            loop = asyncio.get_running_loop()
             try:
                 mask = lesion_mask(self._flow.segmentation, self._flow.ct)
-                lesions = await asyncio.get_running_loop().run_in_executor(None, measure_lesions, mask)
+                found = await loop.run_in_executor(None, find_lesions, mask, self._anatomy)
             except NSCLCResponseError as error:
                 self._show_lesions([], str(error))
             else:
-                self._show_lesions(lesions)
+                self._show_lesions([lesion.measures for lesion in found])
+                self._data.lesion_places = [lesion.place.words() if lesion.place else "" for lesion in found]
             self._flow.flush()
 
         self._measure_task = in_background(measure())
@@ -222,13 +251,15 @@ class Outlining:
             self._show_lesions(lesions_of(self._flow.segmentation, self._flow.ct))
         except NSCLCResponseError as error:
             self._show_lesions([], str(error))
+        if self._anatomy is not None:
+            self.measure_soon(0.0)
 
     def _show_lesions(self, lesions: list[Lesion], problem: str = "") -> None:
         flow, data = self._flow, self._data
         self.lesions, data.lesion_words = lesions, problem or lesions_summary(lesions)
         table = shown_table(flow.scene, _LESION_TABLE)
         fill_lesion_table(table, self.lesions)
-        data.lesions = rows_of(table)
+        data.lesions, data.lesion_places = rows_of(table), []
         if len(data.lesion_rows) != len(self.lesions):
             data.lesion_rows = fresh_rows(len(self.lesions))
         flow.check_buttons()
@@ -241,7 +272,8 @@ class Outlining:
         busy = "Wait until this has ended, or cancel it" if data.job else ""
         data.outline_blocked = busy
         data.model_blocked = busy or ("" if data.models else "No model is installed: see nsclc-response models list")
-        data.edit_blocked = "" if data.has_outline else "Outline the tumour first"
+        is_being_replaced = bool(data.has_outline and data.job == "outline")  # what is drawn now would be lost
+        data.edit_blocked = busy if is_being_replaced else "" if data.has_outline else "Outline the tumour first"
 
     def _on_undo_changed(self) -> None:
         self._data.can_undo, self._data.can_redo = self.tools.can_undo, self.tools.can_redo

@@ -1,5 +1,6 @@
 """The steps at the left of the page, as Vue templates over the fields of :class:`.session.WorkspaceState`."""
 
+# A Cancel that has just taken the place of the button pressed is spared the second press of a double click.
 CARD = """
 <section v-if="card" class="card" :class="{ stale: is_stale }" data-test="card" aria-live="polite">
   <div v-if="is_stale" class="banner" role="status" data-test="stale">
@@ -13,7 +14,9 @@ CARD = """
     <div><strong data-test="verdict">{{ card.verdict }}</strong><br/><span class="soft">{{ card.range }}</span></div>
   </div>
   <p class="label" data-test="label">{{ card.label }}</p>
-  <p v-if="card.reliability" class="label">{{ card.reliability }}</p>
+  <details v-if="card.reliability" class="label doubts" data-test="doubts"><summary>
+    <span class="closed">{{ card.reliability.split(/ \\(|; |\\. /)[0] }} …</span>
+    <span class="open">{{ card.reliability }}</span></summary></details>
   <details><summary>Tumour, parts and signature<template v-if="card.warnings.length">, {{ card.warnings.length }}
     {{ card.warnings.length === 1 ? 'note' : 'notes' }}</template></summary>
     <p>{{ card.tumour }} {{ card.parts }}</p><p class="small">{{ card.signature }}</p>
@@ -36,7 +39,8 @@ OUTLINE = (
     """
 <section><h2>1 Outline</h2>
 <button v-if="job === 'outline'" type="button" class="primary wide" data-test="cancel-outline"
-  title="End this and keep everything as it was" @click="trigger('act', ['cancel'])">Cancel</button>
+  title="End this and keep everything as it was"
+  @click="$event.detail > 1 || trigger('act', ['cancel'])">Cancel</button>
 <template v-else>
 <div class="choices" role="radiogroup" aria-label="Outline on">
   <label title="The tumour's edge on CT">
@@ -68,18 +72,20 @@ OUTLINE = (
     :title="mode[0] === 'new' ? 'Replaces the outline' : 'Corrects the outline around the click; the rest stays'">
     <input type="radio" name="click_mode" :value="mode[0]" v-model="click_mode"/>{{ mode[1] }}</label>
 </div>
-<div v-if="sizes.length" class="row" role="radiogroup" aria-label="Size" data-test="sizes"><span>Size:</span>
+<div v-if="sizes.length" class="row" role="radiogroup" aria-label="Size" data-test="sizes"><span>Size (mL):</span>
   <button v-for="(words, number) in sizes" :key="number" type="button" role="radio" :aria-checked="size === number"
     :class="{ on: size === number }" :disabled="!!job" :data-test="'size-' + (number + 1)"
     :title="(number ? 'Take this size instead' : 'The likeliest size') + ' (key ' + (number + 1) + ')'"
     @click="trigger('act', ['size', number])">{{ number + 1 }}: {{ words }}</button></div>
 <table v-if="lesions.length" data-test="lesions">
   <thead><tr><th v-for="name in Object.keys(lesions[0])" :key="name">{{ name }}</th></tr></thead>
-  <tbody><tr v-for="(lesion, index) in lesions" :key="index">
+  <tbody v-for="(lesion, index) in lesions" :key="index"><tr>
     <td v-for="(value, name, column) in lesion" :key="name">
       <button v-if="column === 0" type="button" class="link" title="Show this lesion in all views"
         @click="trigger('act', ['lesion', index])">{{ value }}</button>
-      <template v-else>{{ value }}</template></td></tr></tbody>
+      <template v-else>{{ value }}</template></td></tr>
+    <tr v-if="lesion_places[index]"><td></td><td :colspan="Object.keys(lesion).length - 1" class="soft small"
+      data-test="lesion-place">{{ lesion_places[index] }}</td></tr></tbody>
 </table>
 <details v-if="lesions.length > 1" data-test="lesion-form"><summary>Keep, merge, name</summary>
   <div v-for="(row, index) in lesion_rows" :key="index" class="row">
@@ -142,18 +148,20 @@ CORRECT = f"""
     :key="mode[0]"><input type="radio" name="fill" :value="mode[0]" v-model="scissors_fill"/>{{{{ mode[1] }}}}</label>
 </div>
 <template v-if="tool === 'threshold'">
-  <label class="slider">From <input type="range" min="-1000" max="300" step="10" v-model.number="threshold_low"
-    aria-label="Lowest HU"/><span class="number">{{{{ threshold_low }}}} HU</span></label>
-  <label class="slider">To <input type="range" min="-200" max="1500" step="10" v-model.number="threshold_high"
-    aria-label="Highest HU"/><span class="number">{{{{ threshold_high }}}} HU</span></label>
+  <label class="slider"><span class="lead">From</span><input type="range" min="-1000" max="300" step="10"
+    v-model.number="threshold_low" aria-label="Lowest HU"/>
+    <span class="number">{{{{ threshold_low }}}} HU</span></label>
+  <label class="slider"><span class="lead">To</span><input type="range" min="-200" max="1500" step="10"
+    v-model.number="threshold_high" aria-label="Highest HU"/>
+    <span class="number">{{{{ threshold_high }}}} HU</span></label>
   {_edit_button("trim", "Take the rest out of the outline", "Removes what lies outside this range")}
 </template>
 <div class="buttons">
 {_edit_button("smooth", "Smooth", "Median of the neighbourhood: takes off spikes, closes notches")}
 {_edit_button("keep_largest", "Largest part only", "All other parts go")}
 {_edit_button("remove_small", "Drop specks", "Parts under 0.1 mL go")}
-{_edit_button("undo", "Undo", "Take the last step back", "can_undo ? '' : 'Nothing to undo'")}
-{_edit_button("redo", "Redo", "Do it again", "can_redo ? '' : 'Nothing to redo'")}
+{_edit_button("undo", "Undo", "Take the last step back", "edit_blocked || (can_undo ? '' : 'Nothing to undo')")}
+{_edit_button("redo", "Redo", "Do it again", "edit_blocked || (can_redo ? '' : 'Nothing to redo')")}
 </div>
 </section>
 """
@@ -171,7 +179,8 @@ PREDICT = (
 </details>
 <p v-if="clinical_problem" class="problem" role="alert">{{ clinical_problem }}</p>
 <button v-if="job === 'predict'" type="button" class="primary wide" data-test="cancel"
-  title="End this and keep everything as it was" @click="trigger('act', ['cancel'])">Cancel</button>
+  title="End this and keep everything as it was"
+  @click="$event.detail > 1 || trigger('act', ['cancel'])">Cancel</button>
 <button v-else type="button" class="wide" :class="{ primary: has_outline && !card }" data-test="predict"
   :disabled="!!predict_blocked" :title="predict_blocked || 'Predict with the outline as it is now'"
   @click="trigger('act', ['predict'])">Predict the response</button>

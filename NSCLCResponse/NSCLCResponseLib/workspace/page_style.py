@@ -7,6 +7,7 @@ background:#0f1317;color:#e6ebf0;font:14px sans-serif">Starting</div>
 
 STYLE = """
 * { box-sizing: border-box; }
+:root { color-scheme: dark; }
 html, body, #app { margin: 0; height: 100%; overflow: hidden; }
 body { background: #0f1317; color: #e6ebf0; font: 14px/1.4 "Segoe UI", "Helvetica Neue", "DejaVu Sans", sans-serif; }
 .app { display: flex; flex-direction: column; height: 100vh; }
@@ -44,9 +45,11 @@ button.link { color: #7cc0ee; text-decoration: underline; }
 .buttons { display: flex; flex-wrap: wrap; gap: 6px; margin: 6px 0; }
 .row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 6px 0; }
 .row input[type=text], .row select { flex: 1; min-width: 0; }
-.choices { display: flex; flex-wrap: wrap; gap: 4px 12px; margin: 6px 0; }
+.choices { display: flex; flex-wrap: wrap; gap: 4px 9px; margin: 6px 0; }
+.choices input { margin: 0 4px 0 0; }
 .slider, .check { display: flex; align-items: center; gap: 6px; white-space: nowrap; }
 .slider input { flex: 1; min-width: 60px; accent-color: #4ea1d3; }
+.lead { width: 34px; }
 .number { min-width: 48px; text-align: right; font-variant-numeric: tabular-nums; }
 .field { display: flex; align-items: center; gap: 8px; margin: 4px 0; }
 .field span { width: 110px; flex: none; }
@@ -57,6 +60,8 @@ progress { width: 100%; height: 8px; accent-color: #4ea1d3; }
 .label { color: #ffb25c; font-size: 13px; }
 .card { position: sticky; top: 0; z-index: 2; background: #1c2530; margin: 0 -12px; padding: 10px 12px;
   border-bottom: 2px solid #4ea1d3; max-height: 62vh; overflow-y: auto; }
+.doubts .open, .doubts[open] .closed { display: none; }
+.doubts[open] .open { display: inline; }
 .card.stale { border-color: #ff9a4a; }
 .card.stale .figure { opacity: .45; }
 .banner { display: flex; gap: 8px; align-items: center; justify-content: space-between; background: #7a4312;
@@ -69,6 +74,8 @@ ul { margin: 4px 0; padding-left: 18px; }
 a { color: #7cc0ee; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 2px 6px 2px 0; border-bottom: 1px solid #29323b; vertical-align: top; }
+[data-test=sizes] button { padding: 4px 7px; }
+[data-test=lesions] tr:not(:last-child) td { border-bottom: 0; }
 th { font-weight: 600; color: #a9b6c2; }
 .scrolls { overflow-x: auto; }
 .effect { display: grid; grid-template-columns: 110px 1fr 48px; gap: 2px 8px; align-items: center; margin: 3px 0; }

@@ -59,6 +59,8 @@ class Reviewing:
     async def predict(self) -> None:
         """Predict on the outline as it is now."""
         flow, data = self._flow, self._data
+        if flow.jobs.running:
+            return  # the second press of a double click
         if data.predict_blocked:
             flow.tell(data.predict_blocked, True)
             return

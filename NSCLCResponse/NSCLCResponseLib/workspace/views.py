@@ -289,6 +289,7 @@ class FourViews:
     def _created(self, name: str, definition: ViewLayoutDefinition) -> Any:
         view = self._manager.create_view(definition)
         render_when_allowed(view, partial(self._may_render, name), self._turns)
+        _ignore_keys(view.interactor())
         view.interactor().AddObserver("WindowResizeEvent", lambda *_: self._on_resized(name), -1.0)
         view.render_window().AddObserver("EndEvent", lambda *_: self._on_rendered(name))
         return view
@@ -321,6 +322,17 @@ class FourViews:
 
         for event in ("LeftButtonPressEvent", "MouseMoveEvent", "LeftButtonReleaseEvent"):
             view.interactor().AddObserver(event, tell, 10.0)
+
+
+def _ignore_keys(interactor: Any) -> None:
+    """Keys are the page's own: with the mouse over a view, VTK's 3 makes a picture for red and green glasses."""
+
+    def ignore(event: str) -> None:
+        tag = interactor.AddObserver(event, lambda *_: command.SetAbortFlag(1), 100.0)
+        command = interactor.GetCommand(tag)
+
+    ignore("KeyPressEvent")
+    ignore("CharEvent")
 
 
 def _pixels(view: Any) -> Any:
