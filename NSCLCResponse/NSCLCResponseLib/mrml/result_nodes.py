@@ -42,6 +42,19 @@ def _named(scene: vtkMRMLScene, node: vtkMRMLNode, name: str) -> vtkMRMLNode:
     return scene.AddNode(node)
 
 
+def _remove(scene: vtkMRMLScene, node: vtkMRMLNode) -> None:
+    """Remove a node and what shows and stores it, which a scene keeps, and saves, otherwise."""
+    owned = []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        owned += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    if node.IsA("vtkMRMLStorableNode"):
+        owned += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    scene.RemoveNode(node)
+    for other in owned:
+        if other is not None:
+            scene.RemoveNode(other)
+
+
 def _text_column(name: str, values: list[str]) -> vtk.vtkStringArray:
     column = vtk.vtkStringArray()
     column.SetName(name)
@@ -216,7 +229,7 @@ def apply_result(
     for role in _ROLES:
         old = node.GetNodeReference(role)
         if old is not None:
-            scene.RemoveNode(old)
+            _remove(scene, old)
     text = _named(scene, vtkMRMLTextNode(), "Summary")
     text.SetText(summary_paragraph(result))
     made = {
