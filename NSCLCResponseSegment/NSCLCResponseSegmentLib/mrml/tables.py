@@ -16,8 +16,9 @@ def shown_table(scene: Any, tag: str) -> Any:
         table.UnRegister(None)
         table.SetSingletonTag(tag)
         table.SetName(tag)
+        table.SetHideFromEditors(True)  # before it is added: Slicer's data tree takes what is not hidden then
         table = scene.AddNode(table)
-    table.SetHideFromEditors(True)  # each time: closing a scene keeps single nodes but resets them
+    table.SetHideFromEditors(True)  # and each time: closing a scene keeps single nodes but resets them
     table.SetSaveWithScene(False)
     table.SetUseColumnTitleAsColumnHeader(True)
     table.SetLocked(True)

@@ -19,6 +19,7 @@ from NSCLCResponseSegmentLib.mrml.segmentations import (
     segmentation_from_mask,
     write_segmentation,
 )
+from NSCLCResponseSegmentLib.mrml.tables import shown_table
 from NSCLCResponseSegmentLib.mrml.volumes import LUNG_WINDOW, image_from_volume, volume_from_image
 from support.slicer_app import a_blob
 
@@ -103,6 +104,20 @@ def test_a_pet_from_slicers_dicom_browser_is_found_though_it_is_in_bq_ml(a_slice
     assert SegmentLogic(scene).guessImages() == (None, None)
     file_under_study(scene, pet, patient_id="1", study_uid="1.2", modality="PT")  # as Slicer's DICOM plugins do
     assert SegmentLogic(scene).guessImages() == (None, pet)
+
+
+def test_a_table_that_only_shows_something_is_hidden_before_it_is_added(a_slicer_app):
+    """Slicer puts a node that is added into its data tree, and does not take it out when it is hidden later."""
+    hidden = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def note(_scene, _event, node):
+        hidden.append(node.GetHideFromEditors())
+
+    tag = a_slicer_app.scene.AddObserver(a_slicer_app.scene.NodeAddedEvent, note)
+    shown_table(a_slicer_app.scene, "Lesions")
+    a_slicer_app.scene.RemoveObserver(tag)
+    assert hidden == [1]
 
 
 def test_segment_logic_on_a_simulated_patient(a_slicer_app, a_simulated_patient: Path):
