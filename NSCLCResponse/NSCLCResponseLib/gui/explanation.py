@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from NSCLCResponseSegmentLib.gui.tables import FittedTable
 
-from ..mrml.result_tables import contribution_chart, feature_table
+from ..mrml.result_tables import BAR_WIDTH, contribution_chart, feature_table
 
 _PET_OPACITY = 0.3
 
@@ -30,6 +30,7 @@ class ExplanationView:
         self._plot = slicer.qMRMLPlotView()
         self._plot.setMRMLScene(slicer.mrmlScene)
         self._plot.chart().SetZoomWithMouseWheel(False)  # the wheel scrolls the panel
+        self._plot.chart().SetBarWidthFraction(2 * BAR_WIDTH)  # of both series together
         ui.plotFrame.layout().addWidget(self._plot)
 
     def show(self, result: Mapping[str, Any] | None) -> None:
@@ -51,7 +52,10 @@ class ExplanationView:
         positions = vtk.vtkDoubleArray()
         for index in range(labels.GetNumberOfValues()):
             positions.InsertNextValue(index)
-        self._plot.chart().GetAxis(vtk.vtkAxis.BOTTOM).SetCustomTickPositions(positions, labels)
+        chart = self._plot.chart()
+        chart.GetAxis(vtk.vtkAxis.BOTTOM).SetCustomTickPositions(positions, labels)
+        for index in range(chart.GetNumberOfPlots()):
+            chart.GetPlot(index).SetTooltipLabelFormat("%i: %y")  # Slicer's has the bar's place, too
 
     def clear(self) -> None:
         """Let go of the scene's nodes."""

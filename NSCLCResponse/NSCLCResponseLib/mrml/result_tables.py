@@ -13,6 +13,7 @@ from ..core.review import ReviewRecord
 
 FEATURES_SHOWN = 8
 RAISES, LOWERS = (0.16, 0.5, 0.45), (0.82, 0.42, 0.12)  # told apart by those who do not see red and green, too
+BAR_WIDTH = 0.7  # of the space between two bars; a view of :func:`contribution_chart` sets it for both series together
 _TAG = "NSCLCResponse"
 _SHORT_PARTS = {"radiomics_ct": "CT", "radiomics_pet": "PET", "cnn": "CNN", "clinical": "Clin."}
 
@@ -43,7 +44,8 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
     """Bars of what parts and features added to the log-odds: a plot chart node, or ``None`` where there are none.
 
     Parts carry their short name, features the number that :func:`feature_table` gives them. A view must not show the
-    chart meanwhile: columns without rows have no type, at which it complains.
+    chart meanwhile: columns without rows have no type, at which it complains. Charts draw the bars of two series side
+    by side; each is moved by half a bar, so that all stand over their labels at 0, 1, 2, …
     """
     bars = _bars(prediction) if prediction else []
     chart = _singleton(scene, "vtkMRMLPlotChartNode", f"{_TAG}Chart")
@@ -52,6 +54,8 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         "label": [label for label, _ in bars],
         "raises": [max(value, 0.0) for _, value in bars],
         "lowers": [min(value, 0.0) for _, value in bars],
+        "raises at": [index + BAR_WIDTH / 2 for index in range(len(bars))],
+        "lowers at": [index - BAR_WIDTH / 2 for index in range(len(bars))],
     }
     set_columns(table, columns)
     chart.SetYAxisTitle("effect on the log-odds")
@@ -66,7 +70,8 @@ def contribution_chart(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
     for name, colour in (("raises", RAISES), ("lowers", LOWERS)):
         series = _singleton(scene, "vtkMRMLPlotSeriesNode", f"{_TAG}{name.title()}")
         series.SetAndObserveTableNodeID(table.GetID())
-        series.SetPlotType(series.PlotTypeBar)
+        series.SetPlotType(series.PlotTypeScatterBar)
+        series.SetXColumnName(f"{name} at")
         series.SetYColumnName(name)
         series.SetLabelColumnName("label")
         series.SetColor(*colour)
