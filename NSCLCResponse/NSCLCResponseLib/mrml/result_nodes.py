@@ -20,7 +20,7 @@ from slicer import (
 )
 
 from NSCLCResponseSegmentLib.core.lesion_record import place_words
-from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside
+from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, remove_node
 
 from ..core import wording
 from ..core.clinical_text import summary_paragraph
@@ -40,19 +40,6 @@ _RESULT_PARAMETER, _REVIEW_PARAMETER = "result", "review"
 def _named(scene: vtkMRMLScene, node: vtkMRMLNode, name: str) -> vtkMRMLNode:
     node.SetName(scene.GenerateUniqueName(name))
     return scene.AddNode(node)
-
-
-def _remove(scene: vtkMRMLScene, node: vtkMRMLNode) -> None:
-    """Remove a node and what shows and stores it, which a scene keeps, and saves, otherwise."""
-    owned = []
-    if node.IsA("vtkMRMLDisplayableNode"):
-        owned += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
-    if node.IsA("vtkMRMLStorableNode"):
-        owned += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
-    scene.RemoveNode(node)
-    for other in owned:
-        if other is not None:
-            scene.RemoveNode(other)
 
 
 def _text_column(name: str, values: list[str]) -> vtk.vtkStringArray:
@@ -229,7 +216,7 @@ def apply_result(
     for role in _ROLES:
         old = node.GetNodeReference(role)
         if old is not None:
-            _remove(scene, old)
+            remove_node(scene, old)
     text = _named(scene, vtkMRMLTextNode(), "Summary")
     text.SetText(summary_paragraph(result))
     made = {

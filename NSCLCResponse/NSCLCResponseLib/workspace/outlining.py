@@ -11,6 +11,7 @@ from NSCLCResponseSegmentLib.core.lesions import Lesion
 from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
+from NSCLCResponseSegmentLib.mrml.hierarchy import remove_node
 from NSCLCResponseSegmentLib.mrml.lesion_segments import apply_choice
 from NSCLCResponseSegmentLib.mrml.lesion_table import (
     fill_lesion_table,
@@ -138,7 +139,7 @@ class Outlining:
         flow.session.follow(node)
         self.tools.edit(node, flow.ct)
         if before is not None:
-            flow.scene.RemoveNode(before)
+            remove_node(flow.scene, before)
         self.forget_sizes()
         self._data.has_outline = True
         self._data.click_mode = "new"

@@ -78,6 +78,9 @@ th, td { text-align: left; padding: 2px 6px 2px 0; border-bottom: 1px solid #293
 [data-test=lesions] tr:not(:last-child) td { border-bottom: 0; }
 th { font-weight: 600; color: #a9b6c2; }
 .scrolls { overflow-x: auto; }
+.scrolls td { min-width: 62px; }
+.scrolls td:first-child { white-space: nowrap; }
+.scrolls td:nth-child(2) { min-width: 112px; }
 .effect { display: grid; grid-template-columns: 110px 1fr 48px; gap: 2px 8px; align-items: center; margin: 3px 0; }
 .effect .whole { grid-column: 1 / 4; }
 .plot { position: relative; height: 12px;

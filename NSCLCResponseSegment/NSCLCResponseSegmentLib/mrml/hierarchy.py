@@ -68,6 +68,26 @@ def file_beside(scene: vtkMRMLScene, node: vtkMRMLNode, image: vtkMRMLNode) -> N
         _item(tree, node, tree.GetItemParent(item))
 
 
+def remove_node(scene: vtkMRMLScene, node: vtkMRMLNode) -> None:
+    """Remove a node, what shows and stores it, and its row of the data tree, which a scene keeps, and saves, otherwise.
+
+    The desktop removes the row by itself; elsewhere it would stay without a name, and be found for a later node.
+    """
+    owned = []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        owned += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    if node.IsA("vtkMRMLStorableNode"):
+        owned += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = tree.GetItemByDataNode(node)
+    if item:
+        tree.RemoveItem(item, False, True)
+    scene.RemoveNode(node)
+    for other in owned:
+        if other is not None:
+            scene.RemoveNode(other)
+
+
 def dicom_modality(node: vtkMRMLNode) -> str:
     """DICOM's modality of an image that Slicer's DICOM browser loaded, e.g. ``PT``; empty when it is not known."""
     if node.GetScene() is None:

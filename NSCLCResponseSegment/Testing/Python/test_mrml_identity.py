@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import vtk
 
 from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError
+from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, file_under_study, remove_node
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids, segmentation_from_mask
 from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume, volume_from_image
@@ -51,6 +52,22 @@ def test_dicom_keeps_its_identity(a_slicer_app, tmp_path: Path):
     assert tree.GetItemUID(tree.GetItemByDataNode(ct), "DICOM") == headers[0].SeriesInstanceUID
     assert parents(scene, later)[1] != patient
     assert parents(scene, logic.loadCt(tmp_path / "one" / "ct")) == [study, patient], "the same study, not a second"
+
+
+def test_what_is_removed_leaves_no_nameless_row_in_the_data_tree(a_slicer_app, an_oblique_image: sitk.Image):
+    from slicer import vtkMRMLSubjectHierarchyNode
+
+    scene = a_slicer_app.scene
+    ct = volume_from_image(scene, an_oblique_image, "CT")
+    file_under_study(scene, ct, patient_id="P1", study_date="20200101")
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    before = tree.GetNumberOfItems(), scene.GetNumberOfNodes()
+    for _ in range(3):
+        node = segmentation_from_mask(scene, a_blob(an_oblique_image, (2, 3, 1), (9, 8, 6)), ct)
+        file_beside(scene, node, ct)
+        assert tree.GetNumberOfItems() == before[0] + 1
+        remove_node(scene, node)
+    assert (tree.GetNumberOfItems(), scene.GetNumberOfNodes()) == before
 
 
 def test_a_segmentation_under_a_transform_is_refused_in_words(a_slicer_app, an_oblique_image: sitk.Image):
