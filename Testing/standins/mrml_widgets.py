@@ -43,7 +43,7 @@ class qMRMLNodeComboBox(PythonQtStyle, QWidget):
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene
-        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
+        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent):
             scene.AddObserver(event, lambda *_args: self._fill())
         self._fill()
 
@@ -52,7 +52,7 @@ class qMRMLNodeComboBox(PythonQtStyle, QWidget):
         return (is_child or node.GetClassName() in self.nodeTypes) and not node.GetHideFromEditors()
 
     def _fill(self) -> None:
-        if self._scene is None:
+        if self._scene is None or self._scene.IsImporting():
             return
         before, blocked = self.currentNodeID, self._box.blockSignals(True)
         nodes = [n for n in map(self._scene.GetNthNode, range(self._scene.GetNumberOfNodes())) if self._fits(n)]
@@ -69,8 +69,7 @@ class qMRMLNodeComboBox(PythonQtStyle, QWidget):
 
     def setCurrentNode(self, node: Any) -> None:
         wanted = node.GetID() if node is not None else ""
-        if wanted in self._ids:
-            self._box.setCurrentIndex(self._ids.index(wanted))
+        self._box.setCurrentIndex(self._ids.index(wanted) if wanted in self._ids else -1 + self.noneEnabled)
 
 
 class qMRMLTableView(PythonQtStyle, QTableView):

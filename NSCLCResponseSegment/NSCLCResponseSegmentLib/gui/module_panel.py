@@ -35,6 +35,7 @@ class ModulePanel(VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self.on_scene_end_close)
+        self.addObserver(scene, scene.StartImportEvent, self.on_scene_start_import)
         self.addObserver(scene, scene.EndImportEvent, self.on_scene_end_import)
         self.addObserver(scene, scene.NodeAddedEvent, self._on_node_added)
         self._settling = qt.QTimer()
@@ -89,6 +90,13 @@ class ModulePanel(VTKObservationMixin):
         if self.is_entered():
             self.initialize_parameter_node()
         self.update()
+
+    def on_scene_start_import(self, _caller: Any = None, _event: Any = None) -> None:
+        """A scene is loaded: its choices fill our parameter node before the widgets know its images.
+
+        A widget that is still connected then would choose nothing, and might say so to the parameter node.
+        """
+        self.set_parameter_node(None)
 
     def on_scene_end_import(self, _caller: Any = None, _event: Any = None) -> None:
         """A scene was loaded: its parameter node, if any, replaces ours."""
