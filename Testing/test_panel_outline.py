@@ -227,6 +227,7 @@ def test_what_pet_and_model_need_is_said(a_desktop, panel):
     assert ui.modelFrame.isVisibleTo(panel.widget)
     assert not ui.clickFrame.isVisibleTo(panel.widget)
     assert ui.outlineButton.enabled == bool(panel.parameters.model)
+    assert not ui.placeButton.enabled, "its key would place a point that no model uses"
     ui.methodComboBox.currentIndex = CLICK
 
 

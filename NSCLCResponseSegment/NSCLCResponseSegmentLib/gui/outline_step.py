@@ -22,6 +22,7 @@ from .segment_editor import EmbeddedSegmentEditor
 from .sizes import SizeChooser
 
 _INSIDE_COLOUR, _OUTSIDE_COLOUR = (0.1, 0.8, 0.3), (0.9, 0.3, 0.1)
+_BY_CLICK = (OutlineChoice.CLICK, OutlineChoice.PET)
 EDITED_ATTRIBUTE = "NSCLCResponse.EditedByHand"
 
 
@@ -94,7 +95,7 @@ class OutlineStep:
         """Bring the widgets in line with the parameters."""
         parameters, ui = self._parameters(), self._ui
         method = parameters.method
-        ui.clickFrame.visible = method in (OutlineChoice.CLICK, OutlineChoice.PET)
+        ui.clickFrame.visible = method in _BY_CLICK
         ui.petFrame.visible = method is OutlineChoice.PET
         ui.modelFrame.visible = method is OutlineChoice.MODEL
         ui.fileFrame.visible = method is OutlineChoice.FILE
@@ -110,6 +111,8 @@ class OutlineStep:
         self.outside.set_node(parameters.exclusions)
         inside, outside = len(self.inside.points()), len(self.outside.points())
         reason = _("Choose the CT first") if parameters.ct is None else ""
+        if parameters.method not in _BY_CLICK:  # the buttons are hidden, their keys are not
+            reason = _("Choose a method that works by clicks first")
         if self.outlining.running:
             reason = _("Wait for the outline, or cancel it")
         can_correct = parameters.segmentation is not None or inside > 0
@@ -220,7 +223,7 @@ class OutlineStep:
     def _on_placed(self, include: list[Any], exclude: list[Any]) -> None:
         """The first click in the tumour outlines it at once; a further one corrects the outline around it."""
         parameters = self._parameters()
-        if parameters is None:
+        if parameters is None or self.outlining.running:
             return
         self._on_change()
         if parameters.segmentation is None:

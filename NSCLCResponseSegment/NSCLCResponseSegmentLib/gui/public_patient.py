@@ -67,7 +67,9 @@ def voxels_sha256(volume: Any) -> str:
 
 def _download(folder: Path) -> None:
     """Fetch the archive and unpack it; ``folder`` is complete or absent."""
-    dialog = slicer.util.createProgressDialog(labelText=_("Waiting for the archive"), maximum=100)
+    dialog = slicer.util.createProgressDialog(
+        labelText=_("Waiting for the archive"), windowTitle=_("NSCLC Response"), maximum=100
+    )
 
     def show(received: int) -> None:
         dialog.value = min(99, 100 * received // _EXPECTED_BYTES)

@@ -92,7 +92,9 @@ def show_images(ct: Any, pet: Any) -> None:
 def simulate_and_load() -> list[Any]:
     """Make and load the simulated patient with a progress dialog; for the module Sample Data and scripts."""
     ensure_dependencies(torch=False, radiomics=False)
-    dialog = slicer.util.createProgressDialog(labelText=_("Making a simulated patient"), maximum=100)
+    dialog = slicer.util.createProgressDialog(
+        labelText=_("Making a simulated patient"), windowTitle=_("NSCLC Response"), maximum=100
+    )
 
     def show(value: float, text: str) -> None:
         dialog.value = round(100 * value)
