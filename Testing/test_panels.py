@@ -272,6 +272,16 @@ def test_what_could_not_be_installed_is_one_sentence(a_desktop, dependencies, mo
             dependencies.ensure()
 
 
+def test_a_result_from_elsewhere_is_reported_without_pytorch(a_desktop, both, dependencies, monkeypatch):
+    opened = []
+    monkeypatch.setattr(dependencies.module, "_is_installed", lambda _module: False)
+    monkeypatch.setattr(a_desktop.slicer.packaging, "pip_check", lambda _requirement: True)
+    monkeypatch.setattr(both[1].panel.files, "open_report", opened.append)
+    both[1].panel._on_report()
+    assert len(opened) == 1
+    assert a_desktop.messages == []
+
+
 def test_requirements_of_slicer_agree_with_those_of_the_wheel():
     import tomllib
     from packaging.requirements import Requirement

@@ -201,7 +201,7 @@ class ResponsePanel(ModulePanel):
 
     def _on_report(self, _checked: bool = False) -> None:
         with shown_errors():
-            ensure_dependencies()
+            ensure_dependencies(torch=False, radiomics=False)  # a scene from elsewhere can be read without them
             self.files.open_report(self.session.result())
 
     def _on_save(self, _checked: bool = False) -> None:
@@ -209,6 +209,6 @@ class ResponsePanel(ModulePanel):
         if parent is None:
             return
         with shown_errors(), slicer.util.WaitCursor():
-            ensure_dependencies()
+            ensure_dependencies(torch=False, radiomics=False)
             folder = self.files.save(self.session.result(), self.parameters.segmentation, parent)
             slicer.util.showStatusMessage(_("Saved in {folder}").format(folder=folder), 5000)

@@ -32,7 +32,7 @@ def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
         {
             "": [str(number) for number, _ in enumerate(features, start=1)],
             "Effect": [f"{f['contribution']:+.2f}".replace("-", "−") for f in features],
-            "Value": [f"{f['value']:.4g} {f['unit']}".strip() for f in features],
+            "Value": [f"{f['value']:.4g}".replace("-", "−") + f" {f['unit']}".rstrip() for f in features],
             "Percentile": ["–" if p is None else f"{p:.0f}" for p in percentiles],
             "Feature": [feature_words(f["name"]) for f in features],
         },
