@@ -46,6 +46,14 @@ def test_xml_and_script_know_the_same_arguments(description):
     assert returned == {"probability", "verdict", "label"}
 
 
+def test_what_is_not_chosen_stays_empty_in_slicers_form(description):
+    """Slicer's button for a directory has no empty state: it would pass the working directory."""
+    assert description.find(".//directory") is None
+    for name in ("signature", "settings", "clinical"):
+        (parameter,) = (p for p in description.iter() if p.findtext("name") == name)
+        assert not parameter.findtext("default")
+
+
 def test_a_prediction_in_the_background(a_simulated_patient, tmp_path):
     images = [f"--{name}={a_simulated_patient / name}.nii.gz" for name in ("ct", "pet", "mask")]
     outputs = [f"--{name}={tmp_path / file}" for name, file in (("features", "f.csv"), ("result", "r.json"))]
