@@ -132,8 +132,13 @@ def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_c
     table = segment.panel.ui.lesionTable
     slice_node = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode")
     assert table.model().item(0, 1).text() == "8.0"
+    undo = a_desktop.slicer.vtkSegmentationHistory()  # the Segment Editor's
+    undo.SetSegmentation(a_small_case[1].GetSegmentation())
+    undo.SaveState()
     erase_half(a_small_case[1])
     a_desktop.wait_until(lambda: table.model().item(0, 1).text() == "4.0", 30)
+    undo.RestorePreviousState()
+    a_desktop.wait_until(lambda: table.model().item(0, 1).text() == "8.0", 30)
     table.clicked.emit(table.model().index(0, 0))
     centre = [slice_node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)]
     assert centre == pytest.approx(segment.panel.lesions.lesions[0].centre_ras, abs=1e-3)

@@ -63,6 +63,8 @@ class Desktop:
         files.SetCacheManager(cache)
         slicer.mrmlScene.SetCacheManager(cache)
         slicer.mrmlScene.SetDataIOManager(files)
+        self._segmentations = slicer.vtkSlicerSegmentationsModuleLogic()
+        self._segmentations.SetMRMLScene(slicer.mrmlScene)  # after which segments can be copied, as undo does
         self.calls: list[tuple[str, Any]] = application.calls
         self._pictures = Path(os.environ.get("PANEL_PICTURES", pictures))
         self._pictures.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,12 @@ from NSCLCResponseSegmentLib.mrml.segmentations import segment_ids
 from ..core.review import EDITED, ReviewRecord
 from .result_nodes import store_review
 
-_EVENTS = (vtkSegmentation.SourceRepresentationModified, vtkSegmentation.SegmentAdded, vtkSegmentation.SegmentRemoved)
+_EVENTS = (
+    vtkSegmentation.SourceRepresentationModified,
+    vtkSegmentation.SegmentModified,  # all that the Segment Editor's undo and redo say
+    vtkSegmentation.SegmentAdded,
+    vtkSegmentation.SegmentRemoved,
+)
 
 
 def mask_state(node: vtkMRMLSegmentationNode) -> tuple[int, float]:

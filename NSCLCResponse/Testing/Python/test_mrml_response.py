@@ -123,6 +123,11 @@ def test_the_tracker_joins_strokes_and_ignores_what_changes_no_voxel(a_slicer_ap
     node.GetSegmentation().InvokeEvent(node.GetSegmentation().SourceRepresentationModified)
     node.CreateClosedSurfaceRepresentation()
     assert not calls, "nothing was edited"
+    from slicer import vtkSegmentationHistory
+
+    history = vtkSegmentationHistory()
+    history.SetSegmentation(node.GetSegmentation())
+    history.SaveState()
     erase_a_slice(node)
     erase_a_slice(node)
     assert len(calls) == 2
@@ -131,6 +136,9 @@ def test_the_tracker_joins_strokes_and_ignores_what_changes_no_voxel(a_slicer_ap
     assert (edit.by, edit.volume_before_ml) == ("Dr Test", pytest.approx(start))
     assert edit.volume_after_ml == pytest.approx(tracker.volume_ml)
     assert edit.volume_after_ml < start
+    history.RestorePreviousState()  # which says of segments, not of their label maps, that they are modified
+    assert tracker.volume_ml == pytest.approx(start), "the Segment Editor's undo is an edit, too"
+    history.RestoreNextState()
     got = mask_from_segment(node, segment_ids(node)[0], an_oblique_image)
     voxel_ml = np.prod(an_oblique_image.GetSpacing()) / 1000
     assert sitk.GetArrayViewFromImage(got).sum() * voxel_ml == pytest.approx(edit.volume_after_ml)

@@ -61,6 +61,7 @@ class LesionTable:
             content = segmentation.GetSegmentation()
             for event in (
                 slicer.vtkSegmentation.SourceRepresentationModified,
+                slicer.vtkSegmentation.SegmentModified,  # all that undo and redo say
                 slicer.vtkSegmentation.SegmentAdded,
                 slicer.vtkSegmentation.SegmentRemoved,
             ):
