@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import SimpleITK as sitk
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "NSCLCResponseCLI"
@@ -49,7 +50,7 @@ def test_xml_and_script_know_the_same_arguments(description):
 def test_what_is_not_chosen_stays_empty_in_slicers_form(description):
     """Slicer's button for a directory has no empty state: it would pass the working directory."""
     assert description.find(".//directory") is None
-    for name in ("signature", "settings", "clinical"):
+    for name in ("roi", "signature", "settings", "clinical"):
         (parameter,) = (p for p in description.iter() if p.findtext("name") == name)
         assert not parameter.findtext("default")
 
@@ -81,8 +82,11 @@ def test_bad_input_is_one_sentence_and_exit_code_2(a_simulated_patient):
     assert done.stderr.strip() == "No table for the features is chosen. Choose or create one under Results."
 
 
-def test_radiomics_in_the_background(a_simulated_patient, tmp_path):
-    images = [f"--{name}={a_simulated_patient / name}.nii.gz" for name in ("ct", "mask")]
+def test_radiomics_of_one_of_several_labels_in_the_background(a_simulated_patient, tmp_path):
+    mask = sitk.ReadImage(str(a_simulated_patient / "mask.nii.gz"), sitk.sitkUInt8) * 2
+    mask[0, 0, 0] = 1
+    sitk.WriteImage(mask, str(tmp_path / "mask.nrrd"))
+    images = [f"--ct={a_simulated_patient / 'ct.nii.gz'}", f"--mask={tmp_path / 'mask.nrrd'}", "--roi=2"]
     settings = ROOT / "Resources" / "Settings" / "ct-quick.yaml"
     done = run_module("--task=radiomics", *images, f"--settings={settings}", f"--features={tmp_path / 'f.csv'}")
     assert done.returncode == 0, done.stderr

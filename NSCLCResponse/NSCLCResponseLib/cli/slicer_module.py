@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="NSCLCResponseCLI")
     for name in ("ct", "mask"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("pet", "signature", "settings", "features", "result", "returnparameterfile", "clinical"):
+    for name in ("pet", "roi", "signature", "settings", "features", "result", "returnparameterfile", "clinical"):
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--task", choices=("predict", "radiomics"), default="predict")
     return parser
@@ -75,6 +75,7 @@ def _predict(args: argparse.Namespace, progress: Progress) -> dict[str, str]:
             "ct": args.ct,
             "pet": args.pet or None,
             "mask": args.mask,
+            "roi": args.roi,
             "clinical": parse_clinical(shlex.split(args.clinical)),
             "signature": args.signature or None,
             "out": str(out),
@@ -98,9 +99,10 @@ def _radiomics(args: argparse.Namespace, progress: Progress) -> dict[str, str]:
         raise SettingsError("No table for the features is chosen.", "Choose or create one under Results.")
     with tempfile.TemporaryDirectory(prefix="nsclc-response-") as folder:
         out = Path(folder) / "features.csv"
-        arguments: dict[str, Any] = {"ct": args.ct, "pet": args.pet or None, "mask": args.mask, "out": str(out)}
+        arguments: dict[str, Any] = {"ct": args.ct, "pet": args.pet or None, "mask": args.mask, "roi": args.roi}
         if args.settings:
             arguments["settings"] = args.settings
+        arguments["out"] = str(out)
         run_job("radiomics", arguments, progress)
         _write_features(out, args.features)
     return {}
