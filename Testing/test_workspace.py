@@ -145,7 +145,7 @@ def test_a_case_from_its_outline_to_signed_results(chromium: Any, a_case_is_open
     page.wait_for_text("review-state", "signed off")
     page.press("save")
     page.part("files").wait_for(timeout=60 * SECONDS)
-    _check_downloads(page, tmp_path)
+    _check_downloads(page, a_case_is_open.case, tmp_path)
 
     second = Page(context, a_case_is_open.address)  # takes the views over; the case is the same
     page.part("elsewhere").wait_for(timeout=30 * SECONDS)
@@ -241,7 +241,7 @@ def _erase_and_predict_again(page: Page) -> None:
     page.part("stale").wait_for(state="detached", timeout=120 * SECONDS)
 
 
-def _check_downloads(page: Page, folder: Path) -> None:
+def _check_downloads(page: Page, case: Path, folder: Path) -> None:
     import SimpleITK as sitk
 
     for name in ("report.html", "tumour.seg.nrrd", "scene.mrb", "result.json"):
@@ -256,7 +256,10 @@ def _check_downloads(page: Page, folder: Path) -> None:
     assert events[-4:] == ["predicted", "mask edited", "predicted", "signed off"]
     assert result["review"]["events"][-1]["by"] == "Dr Müller"
     assert sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "tumour.seg.nrrd"))).any()
-    assert "research use only" in (folder / "report.html").read_text(encoding="utf-8").lower()
+    assert result["inputs"]["ct"]["source"].startswith(str(case))  # not the file that the worker was handed
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "research use only" in report.lower()
+    assert "signed off by Dr Müller" in report
     with zipfile.ZipFile(folder / "scene.mrb") as scene:
         assert any(entry.endswith(".mrml") for entry in scene.namelist())
 

@@ -14,6 +14,7 @@ from NSCLCResponseSegmentLib.core.resources import resource
 from . import wording
 from .clinical_text import summary_paragraph
 from .prediction import REFUSE
+from .review import ReviewRecord
 from .waterfall import waterfall_drawing
 
 _BAR_HALF_WIDTH = 110  # SVG units on each side of zero
@@ -69,6 +70,7 @@ def render_report(result: Mapping[str, Any], picture: Path | None) -> str:
         tumour=wording.tumour_words(result),
         places={lesion["label"]: place_words(lesion) for lesion in result["lesions"]},
         choice=choice_words(chosen) if (chosen := result["review"].get("lesion_choice")) else "",
+        review=ReviewRecord.from_json(result["review"]).words(),
         part_bars=_part_bars(prediction),
         waterfall=waterfall_drawing(prediction),
         half_width=_BAR_HALF_WIDTH,

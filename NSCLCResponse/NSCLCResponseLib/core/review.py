@@ -116,6 +116,14 @@ class ReviewRecord:
         self.events.append(ReviewEvent("signed off", by.strip(), _now(), comment=comment.strip()))
         self.state = ReviewState.SIGNED_OFF
 
+    def words(self) -> str:
+        """The state in words: ``signed off by Dr Müller, 2026-11-21 21:34 UTC: looks right``."""
+        if self.state is not ReviewState.SIGNED_OFF:
+            return self.state.value
+        last = next(event for event in reversed(self.events) if event.what == ReviewState.SIGNED_OFF.value)
+        when = dt.datetime.fromisoformat(last.when).astimezone(dt.timezone.utc)
+        return f"signed off by {last.by}, {when:%Y-%m-%d %H:%M} UTC" + (f": {last.comment}" if last.comment else "")
+
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dictionary, as ``result.json`` and the scene hold it."""
         events = [asdict(event) for event in self.events]

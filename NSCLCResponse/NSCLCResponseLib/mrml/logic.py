@@ -12,7 +12,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNod
 
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
-from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE, origin_of
 from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
 from NSCLCResponseSegmentLib.mrml.lesion_segments import lesion_choice_of
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
@@ -146,8 +146,8 @@ class ResponseLogic:
         result, features, network_map = job.fetched
         segmentation = self.scene.GetNodeByID(job.nodes["segmentation"])
         record = self._reviewed(result, segmentation, job)
-        result = {**result, "review": record.to_json()}
         ct, pet = (self.scene.GetNodeByID(job.nodes.get(role, "")) for role in ("ct", "pet"))
+        result = {**result, "review": record.to_json(), "inputs": _inputs(result, {"ct": ct, "pet": pet})}
         apply_result(self.scene, result, features, segmentation, ct, pet, network_map)
         return Prediction.from_json(result["prediction"])
 
@@ -172,6 +172,15 @@ class ResponseLogic:
     def result(self) -> dict[str, Any] | None:
         """The scene's result as ``result.json`` holds it, with the review record as it stands now."""
         return stored_result(self.scene)
+
+
+def _inputs(result: Mapping[str, Any], nodes: Mapping[str, vtkMRMLScalarVolumeNode | None]) -> dict[str, Any]:
+    """Where the images came from before they were a job's temporary files."""
+    inputs = {**result["inputs"], "mask": {**result["inputs"]["mask"], "source": None}}
+    for role, node in nodes.items():
+        if node is not None and inputs[role] is not None:
+            inputs[role] = {**inputs[role], **origin_of(node)}
+    return inputs
 
 
 def _read_features(path: Path) -> dict[str, float]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D
+from .layout import EDGES, SLICE_VIEWS, THREE_D
 from .page_steps import CARD, CORRECT, EXPLAIN, OUTLINE, PREDICT, REPORT
 from .page_style import STYLE
 
 if TYPE_CHECKING:
     from trame_server import Server
 
-#: letters at the left, right, top and bottom edge: patient's right on the reader's left
-_EDGES = {AXIAL: "RLAP", CORONAL: "RLSI", SAGITTAL: "APSI"}
 _PRESETS = {
     "lung": ("Lung", "W 1500 L −600 HU"),
     "mediastinum": ("Mediastinum", "W 400 L 40 HU"),
@@ -158,7 +156,7 @@ def _presets() -> str:
 
 
 def _over_slice(view: str) -> str:
-    left, right, top, bottom = _EDGES[view]
+    left, right, top, bottom = EDGES[view]
     at = f"slices.{view}"
     return f"""
 <span class="edge left">{left}</span><span class="edge right">{right}</span>

@@ -22,6 +22,7 @@ from NSCLCResponseSegmentLib.mrml.volumes import (
 
 from .layout import AXIAL, CORONAL, SAGITTAL, SLICE_VIEWS, THREE_D, Point
 from .pacing import Paced, Turns
+from .picture import write_picture
 from .streaming import LIKELY_SIZE, register_views, render_when_allowed
 
 if TYPE_CHECKING:
@@ -273,16 +274,10 @@ class FourViews:
     # ---------------------------------------------------------------- pictures
 
     def picture(self, path: Path) -> Path:
-        """The four views side by side as a PNG."""
-        from PIL import Image
-
-        pictures = [Image.fromarray(_pixels(view)) for view in (*self.slices.values(), self.three_d)]
-        width, height = (max(p.size[axis] for p in pictures) for axis in (0, 1))
-        canvas = Image.new("RGB", (2 * width + 4, 2 * height + 4), (40, 46, 54))
-        for index, picture in enumerate(pictures):
-            canvas.paste(picture, ((index % 2) * (width + 4), (index // 2) * (height + 4)))
-        canvas.save(path)
-        return path
+        """The four views side by side as a PNG, with the letters that the page lays over them."""
+        words = {name: f"{name}, {self.position(name)['words']}" for name in SLICE_VIEWS}
+        windows = {name: view.render_window() for name, view in (*self.slices.items(), (THREE_D, self.three_d))}
+        return write_picture(windows, words, path)
 
     # ---------------------------------------------------------------- inside
 
@@ -333,19 +328,3 @@ def _ignore_keys(interactor: Any) -> None:
 
     ignore("KeyPressEvent")
     ignore("CharEvent")
-
-
-def _pixels(view: Any) -> Any:
-    """(rows, columns, 3), unsigned 8-bit, top row first."""
-    import vtk
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    view.render_window().Render()
-    grab = vtk.vtkWindowToImageFilter()
-    grab.SetInput(view.render_window())
-    grab.ReadFrontBufferOff()
-    grab.ShouldRerenderOff()
-    grab.Update()
-    data = grab.GetOutput()
-    width, height, _ = data.GetDimensions()
-    return vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3].copy()

@@ -97,6 +97,15 @@ def dicom_modality(node: vtkMRMLNode) -> str:
     return tree.GetItemAttribute(item, _MODALITY) if item else ""
 
 
+def dicom_series_uid(node: vtkMRMLNode) -> str:
+    """DICOM's Series Instance UID of an image; empty when it is not known."""
+    if node.GetScene() is None:
+        return ""
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item = tree.GetItemByDataNode(node)
+    return tree.GetItemUID(item, _DICOM_UID) if item else ""
+
+
 def _item(tree: vtkMRMLSubjectHierarchyNode, node: vtkMRMLNode, parent: int) -> int:
     item = tree.GetItemByDataNode(node)
     if item:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
 
 from ..core.case import LoadedImage
-from .hierarchy import file_under_study
+from .hierarchy import dicom_series_uid, file_under_study
 from .volumes import WindowPreset, volume_from_image
 
 MODALITY_ATTRIBUTE = "NSCLCResponse.Modality"
 PATIENT_ATTRIBUTE = "NSCLCResponse.PatientId"
 DATE_ATTRIBUTE = "NSCLCResponse.AcquisitionDate"
 UNIT_ATTRIBUTE = "NSCLCResponse.Unit"  # only where it is known, not where a file's values were taken for it
+_ORIGIN_ATTRIBUTE = "NSCLCResponse.ReadFrom"
+_ORIGIN = ("series_uid", "series_description", "acquisition_date")
 #: gzip's default takes three times as long on a chest CT and saves a tenth of the bytes
 _COMPRESSION = "gzip_fastest"
 
@@ -27,6 +31,8 @@ def volume_from_loaded(
         node.SetAttribute(UNIT_ATTRIBUTE, loaded.unit)
     if loaded.acquisition_date:
         node.SetAttribute(DATE_ATTRIBUTE, loaded.acquisition_date)
+    origin = {"source": str(loaded.source), **{name: getattr(loaded, name) for name in _ORIGIN}}
+    node.SetAttribute(_ORIGIN_ATTRIBUTE, json.dumps(origin))
     node.AddDefaultStorageNode()
     node.GetStorageNode().SetCompressionParameter(_COMPRESSION)
     file_under_study(
@@ -39,3 +45,17 @@ def volume_from_loaded(
         modality=loaded.modality,
     )
     return node
+
+
+def origin_of(node: vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """Where an image came from, as result.json says it: ``source``, and of its DICOM series what is known.
+
+    An image that the application itself loaded has its file, or its name where there is none.
+    """
+    known = node.GetAttribute(_ORIGIN_ATTRIBUTE)
+    if known:
+        return json.loads(known)
+    storage = node.GetStorageNode()
+    origin = {"source": (storage.GetFileName() if storage is not None else "") or node.GetName()}
+    series_uid = dicom_series_uid(node)
+    return {**origin, "series_uid": series_uid} if series_uid else origin
