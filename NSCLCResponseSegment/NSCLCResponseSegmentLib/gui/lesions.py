@@ -48,6 +48,7 @@ class LesionTable:
         self._timer.setInterval(_QUIET_MS)
         self._timer.connect("timeout()", self.refresh)
         view.connect("clicked(QModelIndex)", self._on_clicked)
+        view.selectionModel().connect("selectionChanged(QItemSelection,QItemSelection)", self._on_selection)
 
     def set_segmentation(self, segmentation: Any, ct: Any) -> None:
         """Follow ``segmentation``, measured on the grid of ``ct``; ``None`` empties the table."""
@@ -111,6 +112,8 @@ class LesionTable:
     def _on_clicked(self, index: qt.QModelIndex) -> None:
         if 0 <= index.row() < len(self.lesions):
             self._jump_to(index.row())
+
+    def _on_selection(self) -> None:  # by mouse or keys; takes no arguments, so that none needs a Python form
         self._on_selected()
 
     def _jump_to(self, row: int) -> None:
