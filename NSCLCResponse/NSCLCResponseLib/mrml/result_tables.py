@@ -95,8 +95,9 @@ def _singleton(scene: Any, class_name: str, tag: str) -> Any:
         node.UnRegister(None)
         node.SetSingletonTag(tag)
         node.SetName(tag)
+        node.SetHideFromEditors(True)  # before it is added: Slicer's data tree takes what is not hidden then
         node = scene.AddNode(node)
-    node.SetHideFromEditors(True)  # each time: closing a scene keeps single nodes but resets them
+    node.SetHideFromEditors(True)  # and each time: closing a scene keeps single nodes but resets them
     node.SetSaveWithScene(False)
     return node
 
