@@ -30,7 +30,7 @@ def feature_table(scene: Any, prediction: Mapping[str, Any] | None) -> Any:
     set_columns(
         table,
         {
-            "": [str(number) for number, _ in enumerate(features, start=1)],
+            "No.": [str(number) for number, _ in enumerate(features, start=1)],
             "Effect": [f"{f['contribution']:+.2f}".replace("-", "−") for f in features],
             "Value": [f"{f['value']:.4g}".replace("-", "−") + f" {f['unit']}".rstrip() for f in features],
             "Percentile": ["–" if p is None else f"{p:.0f}" for p in percentiles],
