@@ -1,6 +1,7 @@
 """What both panels have in common: the ``.ui`` file, the parameter node and the life cycle of a module widget."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import qt
@@ -29,6 +30,9 @@ class ModulePanel(VTKObservationMixin):
         self._gui_tag: int | None = None
         self.widget = slicer.util.loadUI(uiPath)
         self.ui = slicer.util.childWidgetVariables(self.widget)
+        # Not all: parts of Slicer's own widgets come and go, and one that is gone raises when it is asked for anything.
+        choices = {name: w for name, w in vars(self.ui).items() if w.property("SlicerParameterName")}
+        self._choices = SimpleNamespace(**choices)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.connect_widgets()
         self._shortcuts = Shortcuts(self.shortcuts())
@@ -127,7 +131,7 @@ class ModulePanel(VTKObservationMixin):
         self.parameters = parameters
         if parameters is not None:
             self.choose_defaults()
-            self._gui_tag = parameters.connectGui(self.ui)
+            self._gui_tag = parameters.connectGui(self._choices)
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_parameters_modified)
             self.update()
 

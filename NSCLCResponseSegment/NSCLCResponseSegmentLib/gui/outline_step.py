@@ -135,16 +135,18 @@ class OutlineStep:
 
     @staticmethod
     def _words_on_points(parameters: SegmentParameters, inside: int, outside: int) -> str:
+        by_pet, has_outline = parameters.method is OutlineChoice.PET, parameters.segmentation is not None
         words = []
         if inside + outside:
             words = [_("Points: {inside} inside, {outside} outside.").format(inside=inside, outside=outside)]
-        if parameters.method is not OutlineChoice.PET:
-            more = _("One click inside the tumour outlines it; further clicks correct the outline around them.")
-            return words[0] if words else more
-        if parameters.segmentation is not None:
+        if by_pet and has_outline:
             words.append(_("Click in the uptake, then press 'Outline the tumour' for a new outline."))
-        elif not words:
+        elif has_outline:
+            words.append(_("To correct: click where tumour is missing, or 'Not tumour' and where it goes too far."))
+        elif by_pet and not words:
             words.append(_("One click in the uptake outlines it."))
+        elif not words:
+            words.append(_("One click inside the tumour outlines it; further clicks correct the outline around them."))
         return " ".join(words)
 
     def reason_not_to_outline(self) -> str:
