@@ -287,6 +287,22 @@ def test_a_result_from_elsewhere_is_reported_without_pytorch(a_desktop, both, de
     assert a_desktop.messages == []
 
 
+def test_the_report_has_a_picture_of_the_views(a_desktop, both, monkeypatch):
+    from PySide6.QtGui import QImage
+    from PySide6.QtWidgets import QWidget
+
+    views, rendered = QWidget(), []
+    views.resize(40, 30)
+    manager = types.SimpleNamespace(viewport=lambda: views)
+    utilities = types.SimpleNamespace(grabWidget=lambda widget: widget.grab().toImage())
+    monkeypatch.setattr(type(a_desktop.slicer.app), "layoutManager", lambda _self: manager)
+    monkeypatch.setattr(sys.modules["ctk"], "ctkWidgetsUtils", utilities, raising=False)
+    monkeypatch.setattr(a_desktop.slicer.util, "forceRenderAllViews", lambda: rendered.append(True), raising=False)
+    picture = QImage(str(both[1].panel.files.picture()))
+    assert rendered
+    assert (picture.width(), picture.height()) == (40, 30)
+
+
 def test_requirements_of_slicer_agree_with_those_of_the_wheel():
     import tomllib
     from packaging.requirements import Requirement
