@@ -33,6 +33,9 @@ class ModulePanel(VTKObservationMixin):
         # Not all: parts of Slicer's own widgets come and go, and one that is gone raises when it is asked for anything.
         choices = {name: w for name, w in vars(self.ui).items() if w.property("SlicerParameterName")}
         self._choices = SimpleNamespace(**choices)
+        for selector in (w for w in choices.values() if isinstance(w, slicer.qMRMLNodeComboBox)):
+            # else a long series name makes the panel wider than its place, which has no horizontal scroll bar
+            selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.connect_widgets()
         self._shortcuts = Shortcuts(self.shortcuts())
