@@ -13,6 +13,7 @@ from ..core.clinical import ClinicalVariable
 from ..core.signature_list import DEFAULT_SIGNATURE, SignatureInfo, describe_signature, shipped_signatures
 
 _NAME_PIXELS, _VALUE_PIXELS = 150, 70  # longer names take two lines; the last column has the rest
+_HEADER_PIXELS, _HIGHEST_PIXELS = 30, 300  # above the rows; of the whole table, which scrolls beyond
 
 
 class SignatureChooser:
@@ -96,11 +97,13 @@ class ClinicalTable:
             self._variables = variables
             self._table.setRowCount(len(variables))
             for row, variable in enumerate(variables):
-                self._set(row, self._NAME, variable.label)
+                self._set(row, self._NAME, _title(variable))
                 self._set(row, self._UNIT, variable.range_words)
             self._table.setColumnWidth(self._NAME, _NAME_PIXELS)
             self._table.setColumnWidth(self._VALUE, _VALUE_PIXELS)
             self._table.resizeRowsToContents()
+            rows = self._table.verticalHeader().length()
+            self._table.setFixedHeight(min(rows + _HEADER_PIXELS, _HIGHEST_PIXELS))
         for row, variable in enumerate(variables):
             self._set(row, self._VALUE, values.get(variable.name, ""), editable=True)
         self._filling = False
@@ -115,8 +118,10 @@ class ClinicalTable:
                 continue
             try:
                 variable.parse(text)
-            except ClinicalError as error:
-                return str(error)
+            except ClinicalError:  # its sentence names the variable as files and the command line do
+                return _("{name}: '{text}' is not possible. Enter {range}, or leave it empty.").format(
+                    name=_title(variable), text=text, range=variable.range_words
+                )
         return ""
 
     def _set(self, row: int, column: int, text: str, *, editable: bool = False) -> None:
@@ -141,3 +146,7 @@ class ClinicalTable:
         else:
             self._note.text = self.problem(values)
         self._note.visible = bool(self._note.text)
+
+
+def _title(variable: ClinicalVariable) -> str:
+    return variable.label[:1].upper() + variable.label[1:]
