@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 
 import numpy as np
@@ -228,6 +229,39 @@ def test_what_pet_and_model_need_is_said(a_desktop, panel):
     assert not ui.clickFrame.isVisibleTo(panel.widget)
     assert ui.outlineButton.enabled == bool(panel.parameters.model)
     assert not ui.placeButton.enabled, "its key would place a point that no model uses"
+    ui.methodComboBox.currentIndex = CLICK
+
+
+def test_code_of_a_model_runs_only_after_a_yes(a_desktop, panel, tmp_path, monkeypatch):
+    from PySide6.QtWidgets import QMessageBox
+
+    from NSCLCResponseSegmentLib.core.model_catalog import FOLDER_VARIABLE
+    from NSCLCResponseSegmentLib.gui.models import may_run
+    from NSCLCResponseSegmentLib.gui.self_test import small_case
+
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    bundle = tmp_path / "bundle"
+    parts = {key: {} for key in ("preprocessing", "network_def", "inferer", "postprocessing")}
+    formats = {"inputs": {"image": {"modality": "CT"}}, "outputs": {"pred": {"channel_def": {"1": "tumour"}}}}
+    for name, content in (
+        ("configs/inference.json", {"imports": ["$import unknown"], **parts}),
+        ("configs/metadata.json", {"network_data_format": formats}),
+        ("models/model.pt", {}),
+    ):
+        (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / name).write_text(json.dumps(content), encoding="utf-8")
+    panel.parameters.ct, _ = small_case()
+    ui = panel.ui
+    ui.methodComboBox.currentIndex = MODEL
+    panel.parameters.model = str(bundle)
+    a_desktop.answers.append(QMessageBox.StandardButton.No)
+    ui.outlineButton.click()
+    assert "$import unknown" in a_desktop.messages[0]["text"]
+    assert not panel.step.outlining.running
+    assert ui.outlineButton.text == "Outline the tumour"
+    assert may_run(str(bundle)), "the next answer is yes"
+    assert may_run(str(bundle))
+    assert len(a_desktop.messages) == 2, "who said yes is not asked again"
     ui.methodComboBox.currentIndex = CLICK
 
 

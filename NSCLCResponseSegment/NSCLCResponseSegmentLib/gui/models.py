@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
+from ..core.bundle_files import open_bundle
+from ..core.bundle_trust import question_of_trust, trust
 from ..core.errors import NSCLCResponseError
-from ..core.model_catalog import ModelEntry
+from ..core.model_catalog import ModelEntry, find_model
 from ..core.resources import resource
 
 
@@ -79,3 +82,19 @@ class ModelChooser:
         folder = qt.QFileDialog.getExistingDirectory(self._combo, _("Folder of a MONAI Bundle"))
         if folder:
             self._on_changed(folder)
+
+
+def may_run(model: str) -> bool:
+    """Ask before code that a model brings from its author runs; whether it may. Who says yes is asked once only.
+
+    :param model: name of the catalogue, or the bundle's folder.
+    :raises NSCLCResponseError: there is no such model, or it is incomplete.
+    """
+    with slicer.util.WaitCursor():  # its files are checked against their sums
+        bundle = open_bundle(find_model(model))
+        question = question_of_trust(bundle)
+    if question and not slicer.util.confirmYesNoDisplay(question, _("NSCLC Response")):
+        return False
+    if question:
+        trust(bundle)
+    return True

@@ -15,7 +15,7 @@ from .clicks import PointTool, make_point_list
 from .dependencies import ensure_dependencies
 from .errors import explain_button
 from .job_control import JobControl
-from .models import ModelChooser
+from .models import ModelChooser, may_run
 from .parameters import OutlineChoice, SegmentParameters, outline_settings
 from .pet_units import why_not_suv
 from .segment_editor import EmbeddedSegmentEditor
@@ -258,6 +258,8 @@ class OutlineStep:
         if correction is None and not self._may_outline_anew(parameters.segmentation):
             return None
         ensure_dependencies(torch=parameters.method is OutlineChoice.MODEL, radiomics=False)
+        if parameters.method is OutlineChoice.MODEL and not may_run(parameters.model.strip()):
+            return None
         ct, pet, settings = parameters.ct, parameters.pet, outline_settings(parameters)
         inside, outside = correction or (self.inside.points(), self.outside.points())
         if parameters.method is OutlineChoice.CLICK:
