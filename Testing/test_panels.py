@@ -341,7 +341,11 @@ def test_the_default_signature_is_shown_and_used(a_desktop, both, a_small_case, 
     panel = both[1].panel
     assert panel.parameters.signature == ""
     assert panel.signatures.current.folder.name == "simulated-ct-pet"
+    panel.parameters.clinical = {"age": "61", "of_another_signature": "5"}
+    panel._on_clinical_changed({"age": "62"})
     started = panel._start()
+    assert started.args[3] == {"age": "62"}
+    assert dict(panel.parameters.clinical) == {"age": "62", "of_another_signature": "5"}, "chosen again, it is there"
     assert started.args[4] == panel.signatures.current.folder
     combo = panel.ui.signatureComboBox
     other = next(i for i in range(combo.count) if i != combo.currentIndex)

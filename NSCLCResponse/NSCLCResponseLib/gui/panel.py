@@ -1,5 +1,6 @@
 """The panel of the module NSCLCResponse: predict, explain, report and sign."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -173,9 +174,14 @@ class ResponsePanel(ModulePanel):
             parameters.ct,
             parameters.segmentation,
             parameters.pet,
-            settings.clinical,
+            self._asked_of(settings.clinical),
             self.signatures.current.folder,
         )
+
+    def _asked_of(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Those clinical values that the signature asks for; others were entered for another one, and wait for it."""
+        asked = {variable.name for variable in self.signatures.current.clinical_variables}
+        return {name: text for name, text in values.items() if name in asked}
 
     def _finish(self, job: Any) -> None:
         self.logic.responseLogic(self._worker).finishPredict(job)
@@ -192,7 +198,9 @@ class ResponsePanel(ModulePanel):
         self.ui.clinicalGroup.collapsed = not self.clinical.asked
 
     def _on_clinical_changed(self, values: dict[str, str]) -> None:
-        self.parameters.clinical = values
+        before = dict(self.parameters.clinical)
+        kept = {name: before[name] for name in before.keys() - self._asked_of(before).keys()}
+        self.parameters.clinical = {**kept, **values}
 
     def _on_sign(self) -> None:
         with shown_errors():
