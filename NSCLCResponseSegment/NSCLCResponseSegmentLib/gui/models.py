@@ -37,9 +37,10 @@ class ModelChooser:
         """Why there is nothing to choose."""
         if not self._missing:
             return _("Choose the folder of a model first")
-        return _("No model is on this computer: run 'nsclc-response models download {name}'").format(
-            name=self._missing[0]
-        )
+        return _(
+            "No model is on this computer: choose the folder of a MONAI Bundle by 'Other…',"
+            " or run 'nsclc-response models download {name}'"
+        ).format(name=self._missing[0])
 
     def select(self, model: str) -> None:
         """Show ``model``; without one, the first of the catalogue is taken."""
