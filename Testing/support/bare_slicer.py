@@ -93,6 +93,8 @@ def main(folder: str) -> None:
     desktop = Desktop(Path(folder))
     for name in reversed(LIBRARIES):
         desktop.open(name)
+    segment = desktop.widget("NSCLCResponseSegment").panel
+    assert not segment.ui.lesionTable.isVisibleTo(segment.widget), "no lesions, no table"
     run_self_tests(desktop)
     say_what_is_missing(desktop)
     reload_both(desktop)

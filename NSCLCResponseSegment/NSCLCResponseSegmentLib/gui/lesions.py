@@ -40,6 +40,7 @@ class LesionTable:
         self._segmentation: Any = None
         self._ct: Any = None
         self._observed: list[tuple[Any, int]] = []
+        self._table.show(None)  # hides the empty table
         self.lesions: list[Lesion] = []
         self.names: dict[int, str] = {}
         self._next = -1
