@@ -305,6 +305,7 @@ def _keep_one_lesion(page: Page) -> None:
         "() => document.querySelector('[data-test=lesion-words]').innerText.startsWith('1 lesion,')",
         timeout=30 * SECONDS,
     )
+    assert "1 Primary" in page.text("lesions")
 
 
 def test_a_case_that_cannot_be_read_ends_with_the_reason(tmp_path: Path) -> None:

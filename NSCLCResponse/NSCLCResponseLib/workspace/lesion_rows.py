@@ -11,9 +11,12 @@ from NSCLCResponseSegmentLib.core.lesion_choice import LesionChoice, LesionGroup
 Row = dict[str, Any]
 
 
-def fresh_rows(count: int) -> list[Row]:
-    """All lesions kept, each under its number."""
-    return [{"keep": True, "name": f"Lesion {number}"} for number in range(1, count + 1)]
+def fresh_rows(count: int, names: Mapping[int, str] | None = None) -> list[Row]:
+    """All lesions kept, each under its name or else its number.
+
+    :param names: lesion's number to its name, where it has one.
+    """
+    return [{"keep": True, "name": (names or {}).get(n, f"Lesion {n}")} for n in range(1, count + 1)]
 
 
 def choice_of(rows: Sequence[Mapping[str, Any]]) -> LesionChoice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
@@ -12,6 +13,7 @@ from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
 from NSCLCResponseSegmentLib.mrml.hierarchy import remove_node
+from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
 from NSCLCResponseSegmentLib.mrml.lesion_segments import apply_choice
 from NSCLCResponseSegmentLib.mrml.lesion_table import (
     fill_lesion_table,
@@ -194,24 +196,24 @@ class Outlining:
             jump_to(self._flow.scene, self.lesions[row].centre_ras)
             self._flow.views.move_to(self.lesions[row].centre_ras)
 
-    def describe_lesion(self, row: int, field: str, value: Any) -> None:
-        """What the user says about a lesion: ``keep`` or ``name``."""
-        rows = [dict(lesion) for lesion in self._data.lesion_rows]
-        if 0 <= row < len(rows) and field in ("keep", "name"):
-            rows[row][field] = value
-            self._data.lesion_rows = rows
-
-    def apply_lesions(self) -> None:
+    def apply_lesions(self, rows: list[dict[str, Any]]) -> None:
         """Keep, merge and name lesions as the user said; each becomes a segment of its own.
 
+        :param rows: of each lesion, ``keep`` and ``name``.
         :raises NSCLCResponseError: the choice cannot be made.
         """
         flow = self._flow
+        self._data.lesion_rows = rows
+        if len(rows) != len(self.lesions):
+            return  # the outline has changed since
+        choice = choice_of(rows)
         self.forget_sizes()
-        apply_choice(flow.segmentation, flow.ct, choice_of(self._data.lesion_rows))
+        apply_choice(flow.segmentation, flow.ct, choice)
         self.tools.edit(flow.segmentation, flow.ct)
+        self.tools.restyle()
         self._data.lesion_rows = []
         self._measure()
+        flow.tell("", False)  # what was said of a choice that could not be made
 
     def place_by(self, anatomy: Anatomy) -> None:
         """Say where the lesions lie, of this outline and of those to come.
@@ -231,11 +233,12 @@ class Outlining:
             loop = asyncio.get_running_loop()
             try:
                 mask = lesion_mask(self._flow.segmentation, self._flow.ct)
+                names = lesion_names(self._flow.segmentation, self._flow.ct)
                 found = await loop.run_in_executor(None, find_lesions, mask, self._anatomy)
             except NSCLCResponseError as error:
-                self._show_lesions([], str(error))
+                self._show_lesions([], problem=str(error))
             else:
-                self._show_lesions([lesion.measures for lesion in found])
+                self._show_lesions([lesion.measures for lesion in found], names)
                 self._data.lesion_places = [lesion.place.words() if lesion.place else "" for lesion in found]
             self._flow.flush()
 
@@ -249,20 +252,21 @@ class Outlining:
     def _measure(self) -> None:
         self._stop_measuring()
         try:
-            self._show_lesions(lesions_of(self._flow.segmentation, self._flow.ct))
+            lesions = lesions_of(self._flow.segmentation, self._flow.ct)
+            self._show_lesions(lesions, lesion_names(self._flow.segmentation, self._flow.ct))
         except NSCLCResponseError as error:
-            self._show_lesions([], str(error))
+            self._show_lesions([], problem=str(error))
         if self._anatomy is not None:
             self.measure_soon(0.0)
 
-    def _show_lesions(self, lesions: list[Lesion], problem: str = "") -> None:
+    def _show_lesions(self, lesions: list[Lesion], names: Mapping[int, str] | None = None, problem: str = "") -> None:
         flow, data = self._flow, self._data
         self.lesions, data.lesion_words = lesions, problem or lesions_summary(lesions)
         table = shown_table(flow.scene, _LESION_TABLE)
-        fill_lesion_table(table, self.lesions)
+        fill_lesion_table(table, self.lesions, names)
         data.lesions, data.lesion_places = rows_of(table), []
         if len(data.lesion_rows) != len(self.lesions):
-            data.lesion_rows = fresh_rows(len(self.lesions))
+            data.lesion_rows = fresh_rows(len(self.lesions), names)
         flow.check_buttons()
 
     # ---------------------------------------------------------------- state

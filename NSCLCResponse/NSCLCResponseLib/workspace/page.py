@@ -21,7 +21,7 @@ _PRESETS = {
 _TAB = "window.nsclcTab = window.nsclcTab || String(Math.random()).slice(2)"
 #: 1, 2, 3 choose a size, Escape puts a tool away; not while something is being typed
 _KEYS = """window.addEventListener('keydown', event => {
-  if (event.ctrlKey || event.altKey || event.metaKey || /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)) return;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches('input[type=text], select')) return;
   if ('123'.includes(event.key)) trigger('act', ['size', Number(event.key) - 1]);
   if (event.key === 'Escape') trigger('act', ['tool', 'look']);
 })"""
@@ -75,7 +75,8 @@ _QUESTION = """
 <div v-if="question" class="question" role="alertdialog" aria-label="Question" data-test="question">
   <p>{{ question }}</p>
   <div class="buttons">
-    <button type="button" class="primary" data-test="question-no" @click="trigger('act', ['answer', false])">
+    <button type="button" class="primary" data-test="question-no" @click="trigger('act', ['answer', false])"
+      @vue:mounted="$event.el.focus()">
       Keep it</button>
     <button type="button" data-test="question-yes" @click="trigger('act', ['answer', true])">{{ question_yes }}</button>
   </div>
@@ -130,7 +131,10 @@ def build_page(server: Server, act: Callable[..., Any]) -> None:
                 ):
                     for view in SLICE_VIEWS:
                         wheel = f"@wheel.capture=\"window.nsclcWheel('{view}', $event)\""
-                        with html.Div(classes=f"cell {view.lower()}", raw_attrs=[f'data-view="{view}"', wheel]):
+                        with html.Div(
+                            classes=f"cell {view.lower()}",
+                            raw_attrs=[f'data-view="{view}" role="group" aria-label="{view}"', wheel],
+                        ):
                             client.ServerTemplate(name=view)
                             html.Div(_over_slice(view), classes="over")
                     with html.Div(classes="cell three-d", raw_attrs=[f'data-view="{THREE_D}"']):

@@ -1,6 +1,8 @@
 """The steps at the left of the page, as Vue templates over the fields of :class:`.session.WorkspaceState`."""
 
-# A Cancel that has just taken the place of the button pressed is spared the second press of a double click.
+# A Cancel that has just taken the place of the button pressed is spared the second press of a double click. Predict and
+# Cancel are one element, which keeps the keyboard's focus. What is being typed is kept in the page, whose fields are
+# drawn anew whenever anything else changes.
 CARD = """
 <section v-if="card" class="card" :class="{ stale: is_stale }" data-test="card" aria-live="polite">
   <div v-if="is_stale" class="banner" role="status" data-test="stale">
@@ -90,12 +92,13 @@ OUTLINE = (
 <details v-if="lesions.length > 1" data-test="lesion-form"><summary>Keep, merge, name</summary>
   <div v-for="(row, index) in lesion_rows" :key="index" class="row">
     <label><input type="checkbox" :checked="row.keep" :aria-label="'Keep lesion ' + (index + 1)"
-      @change="trigger('act', ['describe_lesion', index, 'keep', $event.target.checked])"/>{{ index + 1 }}</label>
+      @change="row.keep = $event.target.checked"/>{{ index + 1 }}</label>
     <input type="text" :value="row.name" :aria-label="'Name of lesion ' + (index + 1)"
-      @change="trigger('act', ['describe_lesion', index, 'name', $event.target.value])"/></div>
+      @input="row.name = $event.target.value"/></div>
   <p class="soft small">Lesions of one name become one. Those without a tick are dropped.</p>
   <button type="button" :disabled="!!outline_blocked" :title="outline_blocked || 'Change the outline accordingly'"
-    data-test="apply-lesions" @click="trigger('act', ['apply_lesions'])">Apply to the outline</button>
+    data-test="apply-lesions"
+    @click="trigger('act', ['apply_lesions', lesion_rows.map(row => ({ ...row }))])">Apply to the outline</button>
 </details>
 <p v-if="lesion_words" class="soft" data-test="lesion-words">{{ lesion_words }}</p>
 </section>
@@ -175,15 +178,16 @@ PREDICT = (
     <span>{{ variable.label }}</span>
     <input type="text" :value="clinical_values[variable.name] || ''" :placeholder="variable.possible"
       :data-test="'clinical-' + variable.name"
-      @change="trigger('act', ['clinical', variable.name, $event.target.value])"/></label>
+      @input="clinical_values[variable.name] = $event.target.value"
+      @change="trigger('act', ['clinical', { ...clinical_values }])"/></label>
 </details>
 <p v-if="clinical_problem" class="problem" role="alert">{{ clinical_problem }}</p>
-<button v-if="job === 'predict'" type="button" class="primary wide" data-test="cancel"
-  title="End this and keep everything as it was"
-  @click="$event.detail > 1 || trigger('act', ['cancel'])">Cancel</button>
-<button v-else type="button" class="wide" :class="{ primary: has_outline && !card }" data-test="predict"
-  :disabled="!!predict_blocked" :title="predict_blocked || 'Predict with the outline as it is now'"
-  @click="trigger('act', ['predict'])">Predict the response</button>
+<button type="button" class="wide" :class="{ primary: job === 'predict' || has_outline && !card }"
+  :data-test="job === 'predict' ? 'cancel' : 'predict'" :disabled="job !== 'predict' && !!predict_blocked"
+  :title="job === 'predict' ? 'End this and keep everything as it was'
+    : predict_blocked || 'Predict with the outline as it is now'"
+  @click="job !== 'predict' ? trigger('act', ['predict']) : $event.detail > 1 || trigger('act', ['cancel'])">
+  {{ job === 'predict' ? 'Cancel' : 'Predict the response' }}</button>
 """
     + _job("predict")
     + "</section>"
@@ -192,13 +196,12 @@ PREDICT = (
 
 def _bars(rows: str) -> str:
     return f"""
-<div v-for="row in {rows}" :key="row.label" class="effect">
+<div v-for="row in {rows}" :key="row.label" class="effect" :class="{{ named: row.value }}">
   <div class="cut" :title="row.label">{{{{ row.label }}}}</div>
   <div class="plot"><i :class="row.effect < 0 ? 'lowers' : 'raises'"
     :style="{{ left: row.left + '%', width: row.width + '%' }}"></i></div>
   <div class="number">{{{{ row.words }}}}</div>
-  <div v-if="row.value" class="soft small whole">{{{{ row.value }}}}
-    <template v-if="row.percentile !== '–'">,
+  <div v-if="row.value" class="soft small whole">{{{{ row.value }}}}<template v-if="row.percentile !== '–'">,
     percentile {{{{ row.percentile }}}} of the training cohort</template></div>
 </div>
 """

@@ -40,7 +40,7 @@ button.primary:hover:enabled { background: #2681bd; }
 button.primary:disabled { background: #22303b; color: #77838f; border-color: #2b343d; }
 button.wide { width: 100%; padding: 7px; margin-top: 4px; }
 button.plain, button.link { background: none; border: 0; padding: 0 4px; }
-button.link { color: #7cc0ee; text-decoration: underline; }
+button.link { text-align: left; color: #7cc0ee; text-decoration: underline; }
 :focus-visible { outline: 2px solid #ffd65a; outline-offset: 1px; }
 .buttons { display: flex; flex-wrap: wrap; gap: 6px; margin: 6px 0; }
 .row { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; margin: 6px 0; }
@@ -82,6 +82,8 @@ th { font-weight: 600; color: #a9b6c2; }
 .scrolls td:first-child { white-space: nowrap; }
 .scrolls td:nth-child(2) { min-width: 112px; }
 .effect { display: grid; grid-template-columns: 110px 1fr 48px; gap: 2px 8px; align-items: center; margin: 3px 0; }
+.effect.named .cut { grid-column: 1 / 4; white-space: normal; }
+.effect.named .plot { grid-column: 1 / 3; }
 .effect .whole { grid-column: 1 / 4; }
 .plot { position: relative; height: 12px;
   background: linear-gradient(#56636f, #56636f) center / 1px 100% no-repeat, #202830; }

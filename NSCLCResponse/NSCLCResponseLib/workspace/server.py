@@ -91,7 +91,6 @@ class Workspace:
             "model": outlining.outline_by_model,
             "size": outlining.choose_size,
             "lesion": outlining.jump_to_lesion,
-            "describe_lesion": outlining.describe_lesion,
             "apply_lesions": outlining.apply_lesions,
             "predict": flow.reviewing.predict,
             "cancel": flow.jobs.cancel,
@@ -267,8 +266,8 @@ class Workspace:
             self.flow.outlining.forget_sizes()
         self.flow.outlining.tools.activate(name)
 
-    def _enter_clinical(self, name: str, text: str) -> None:
-        self.data.clinical_values = {**self.data.clinical_values, name: str(text)}
+    def _enter_clinical(self, values: dict[str, str]) -> None:
+        self.data.clinical_values = {name: str(text) for name, text in values.items()}
         self.flow.reviewing.check_clinical()
 
     def _on_point(self, view: str, point: Point, is_press: bool) -> None:

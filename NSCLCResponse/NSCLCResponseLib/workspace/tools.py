@@ -157,15 +157,15 @@ class OutlineTools:
     def undo(self) -> None:
         """Take the last step back."""
         self._undo.undo()
-        self._restyle()
+        self.restyle()
 
     def redo(self) -> None:
         """Do it again."""
         self._undo.redo()
-        self._restyle()
+        self.restyle()
 
-    def _restyle(self) -> None:
-        """Segments that were put back have lost their thin filling, which lets the CT be seen."""
+    def restyle(self) -> None:
+        """Segments that are new or were put back have lost their thin filling, which lets the CT be seen."""
         from NSCLCResponseSegmentLib.mrml.segmentations import FILL_OPACITY
 
         display = self._editor.active_segmentation.segmentation_node.GetDisplayNode()
