@@ -220,6 +220,8 @@ def dependencies(a_desktop, both, monkeypatch):
 
     def pip_ensure(requirements, **options):
         assert options["prompt_install"] is False, "we ask ourselves, saying why"
+        is_there = a_desktop.slicer.util.mainWindow() is not None
+        assert options["prompt_restart"] is is_there, "the question to restart would wait for ever"
         asked.append(([r.name for r in requirements], Path(options["constraints"]).read_text(encoding="utf-8")))
         missing.clear()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from NSCLCResponseSegmentLib.core.errors import JobCancelledError, JobFailedError, NSCLCResponseError
+from NSCLCResponseSegmentLib.core.errors import DependencyError, JobCancelledError, JobFailedError, NSCLCResponseError
 from NSCLCResponseSegmentLib.core.jobs import JobProcess, WarmWorker, wait_for
 from support.cli import command
 
@@ -159,6 +159,12 @@ def test_interrupting_the_command_ends_its_worker(tmp_path: Path, how: signal.Si
     if how is not signal.SIGKILL:
         assert process.returncode == 130
         assert "Cancelled; nothing was written" in said
+
+
+def test_a_slicer_that_did_not_find_its_own_python_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(DependencyError, match="PythonSlicer"):
+        JobProcess("suv", {})
 
 
 def test_the_protocol_is_json_lines_even_when_libraries_print(tmp_path: Path):

@@ -29,7 +29,15 @@ _LOG_LINES_SHOWN = 3
 
 
 def python_executable() -> str:
-    """The interpreter for worker processes: this one, or ``PythonSlicer`` inside the Slicer application."""
+    """The interpreter for worker processes: this one, or ``PythonSlicer`` inside the Slicer application.
+
+    :raises DependencyError: Slicer did not find its own, and named none.
+    """
+    if not sys.executable:
+        raise DependencyError(
+            "Slicer's own Python, PythonSlicer, was not found, so nothing can be computed.",
+            "Start Slicer by its launcher, which puts PythonSlicer on the PATH.",
+        )
     executable = Path(sys.executable)
     if "slicer" in executable.name.lower() and not executable.name.lower().startswith("python"):
         name = "PythonSlicer.exe" if os.name == "nt" else "PythonSlicer"

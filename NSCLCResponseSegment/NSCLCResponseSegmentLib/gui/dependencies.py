@@ -98,7 +98,13 @@ def _require_packages(*, torch: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             constraints = Path(folder) / "constraints.txt"
             constraints.write_text(kept_versions(), encoding="utf-8")
-            slicer.packaging.pip_ensure(missing, constraints=constraints, prompt_install=False, requester=_REQUESTER)
+            slicer.packaging.pip_ensure(
+                missing,
+                constraints=constraints,
+                prompt_install=False,
+                prompt_restart=_somebody_can_answer(),
+                requester=_REQUESTER,
+            )
     except (subprocess.CalledProcessError, RuntimeError, OSError) as error:
         raise _not_installed(names, _reason(error)) from error
     missing = _missing(missing)
