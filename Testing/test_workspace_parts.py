@@ -123,6 +123,25 @@ def test_lesions_of_one_name_are_one_and_those_without_a_tick_go() -> None:
         choice_of([{**row, "keep": False} for row in rows])
 
 
+def test_code_of_a_model_runs_only_after_a_yes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from NSCLCResponseLib.workspace.outlining import may_run
+    from NSCLCResponseSegmentLib.core.model_catalog import FOLDER_VARIABLE
+    from support.small_bundle import a_bundle
+
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "models"))
+    inferer = {"_target_": "SlidingWindowInferer", "roi_size": "$open('x', 'w') and 32"}
+    model = str(a_bundle(tmp_path / "b", inferer=inferer))
+    asked, answers = [], [False, True]
+
+    async def ask(text: str, *_buttons: str) -> bool:
+        asked.append(text)
+        return answers.pop(0)
+
+    assert [asyncio.run(may_run(model, ask)) for _ in range(3)] == [False, True, True]
+    assert len(asked) == 2, "who said yes is not asked again"
+    assert "$open('x', 'w')" in asked[0]
+
+
 def test_a_hand_edit_is_one_until_the_tumour_is_outlined_anew() -> None:
     record = ReviewRecord()
     record.outlined("one click", 10.0)

@@ -140,12 +140,12 @@ class CaseFlow:
         self.data.message, self.data.message_is_error = text, is_error
         self.flush()
 
-    async def ask(self, text: str, yes: str) -> bool:
-        """Ask the user a question, with the words of the button that agrees; whether they agreed."""
+    async def ask(self, text: str, yes: str, no: str) -> bool:
+        """Ask the user a question, with the words of the button that agrees and of the other; whether they agreed."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(False)
         answer = self._answer = asyncio.get_running_loop().create_future()
-        self.data.question, self.data.question_yes = text, yes
+        self.data.question, self.data.question_yes, self.data.question_no = text, yes, no
         self.flush()
         agreed = await answer
         if answer is self._answer:  # otherwise another question is being asked

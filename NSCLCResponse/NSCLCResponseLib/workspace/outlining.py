@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from NSCLCResponseSegmentLib.core.bundle_files import open_bundle
+from NSCLCResponseSegmentLib.core.bundle_trust import question_of_trust, trust
 from NSCLCResponseSegmentLib.core.errors import NSCLCResponseError
 from NSCLCResponseSegmentLib.core.lesion_record import find_lesions
 from NSCLCResponseSegmentLib.core.lesions import Lesion
-from NSCLCResponseSegmentLib.core.model_catalog import read_catalog
+from NSCLCResponseSegmentLib.core.model_catalog import find_model, read_catalog
 from NSCLCResponseSegmentLib.core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from NSCLCResponseSegmentLib.mrml.click_outline import ClickOutline, replace_tumour
 from NSCLCResponseSegmentLib.mrml.hierarchy import remove_node
@@ -46,6 +49,23 @@ _EDITS_LOST = "The outline was corrected by hand. Outlining again replaces it, a
 _PREDICTED = (ReviewState.PREDICTED, ReviewState.STALE, ReviewState.SIGNED_OFF)
 
 
+async def may_run(model: str, ask: Callable[[str, str, str], Awaitable[bool]]) -> bool:
+    """Whether code that a model brings from its author may run; who says yes is asked once only.
+
+    :param model: name of the catalogue, or the bundle's folder.
+    :param ask: shows a question and the words of two buttons, yes and no.
+    :raises NSCLCResponseError: there is no such model, or it is incomplete.
+    """
+    loop = asyncio.get_running_loop()
+    bundle = await loop.run_in_executor(None, lambda: open_bundle(find_model(model)))  # checks its files' sums
+    question = question_of_trust(bundle)
+    if question and not await ask(question, "Run it", "Leave it"):
+        return False
+    if question:
+        trust(bundle)
+    return True
+
+
 class Outlining:
     """The first two steps: outline, correct.
 
@@ -72,9 +92,10 @@ class Outlining:
 
     async def outline_by_model(self) -> None:
         """Have the tumour found by the model that is chosen on the page."""
-        if await self._may_replace():
+        model = self._data.model
+        if await may_run(model, self._flow.ask) and await self._may_replace():
             self._put_tool_away()
-            await self._by_settings(OutlineSettings(OutlineMethod.MODEL, model=self._data.model))
+            await self._by_settings(OutlineSettings(OutlineMethod.MODEL, model=model))
 
     async def click_at(self, point: Point) -> None:
         """What a click in a slice means now: outline the tumour there (on CT or PET), or correct the outline."""
@@ -132,7 +153,7 @@ class Outlining:
     async def _may_replace(self) -> bool:
         """Whether a new outline may take the place of the one there is: asked when that was corrected by hand."""
         is_edited = self._flow.session.record.is_edited_by_hand
-        return not is_edited or await self._flow.ask(_EDITS_LOST, "Outline again")
+        return not is_edited or await self._flow.ask(_EDITS_LOST, "Outline again", "Keep it")
 
     def _take(self, node: Any) -> None:
         """Work with a new outline from now on."""

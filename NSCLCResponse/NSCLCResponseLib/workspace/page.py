@@ -77,7 +77,7 @@ _QUESTION = """
   <div class="buttons">
     <button type="button" class="primary" data-test="question-no" @click="trigger('act', ['answer', false])"
       @vue:mounted="$event.el.focus()">
-      Keep it</button>
+      {{ question_no }}</button>
     <button type="button" data-test="question-yes" @click="trigger('act', ['answer', true])">{{ question_yes }}</button>
   </div>
 </div>

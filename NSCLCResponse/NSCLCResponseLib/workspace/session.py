@@ -19,6 +19,7 @@ class WorkspaceState:
     opening: str = "Starting"  # what is awaited until the views are there
     question: str = ""
     question_yes: str = ""
+    question_no: str = ""
     message: str = ""
     message_is_error: bool = False
 
