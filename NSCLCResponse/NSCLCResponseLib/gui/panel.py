@@ -15,6 +15,7 @@ from NSCLCResponseSegmentLib.gui.lesions import LesionTable
 from NSCLCResponseSegmentLib.gui.module_panel import ModulePanel
 from NSCLCResponseSegmentLib.gui.pet_units import why_not_suv
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
+from NSCLCResponseSegmentLib.mrml.segmentations import ensure_label_map
 
 from ..mrml.case_session import CaseSession
 from ..mrml.result_nodes import result_node
@@ -111,6 +112,8 @@ class ResponsePanel(ModulePanel):
         parameters, ui = self.parameters, self.ui
         if parameters is None:
             return
+        if parameters.segmentation is not None:
+            ensure_label_map(parameters.segmentation, parameters.ct)
         self.session.follow(parameters.segmentation)
         self.lesions.set_segmentation(parameters.segmentation, parameters.ct)
         self.signatures.select(parameters.signature)
@@ -184,8 +187,11 @@ class ResponsePanel(ModulePanel):
         return {name: text for name, text in values.items() if name in asked}
 
     def _finish(self, job: Any) -> None:
-        self.logic.responseLogic(self._worker).finishPredict(job)
+        logic = self.logic.responseLogic(self._worker)
+        logic.fetchPredict(job)
+        # The user may have chosen another outline meanwhile, which keeps its own result and record.
         self.session.follow(slicer.mrmlScene.GetNodeByID(job.nodes["segmentation"]))
+        logic.finishPredict(job)
         self.session.predicted(job.mask_checksum)
 
     def _on_measured(self) -> None:

@@ -65,7 +65,7 @@ class CaseSession:
         self._segmentation = segmentation
         if segmentation is None:
             return
-        self._take_result_node(_case_of(segmentation))
+        take_result_node(self._scene, segmentation)
         self._track()
 
     def outlined(self, origin: str, volume_ml: float) -> None:
@@ -104,7 +104,7 @@ class CaseSession:
         if current is None:
             return []
         found = [current]
-        for node in self._nodes():
+        for node in _result_nodes(self._scene):
             found += json.loads(node.GetParameter(_EARLIER) or "[]")
             if node.GetModuleName() == _WAITING and node.GetParameter("result"):
                 review = json.loads(node.GetParameter("review"))
@@ -132,7 +132,9 @@ class CaseSession:
         self._note_unseen_edit()
 
     def _on_tracked_change(self) -> None:
-        result_node(self._scene).SetParameter(_CASE, _case_of(self._segmentation))
+        node = result_node(self._scene)
+        node.SetParameter(_CASE, _case_of(self._segmentation))
+        node.SetNodeReferenceID("segmentation", self._segmentation.GetID())
         self._shown = self.result()
         self._on_change()
 
@@ -150,23 +152,28 @@ class CaseSession:
             self.record.edited("", before_ml, volume_ml)
             self._tracker.changed()
 
-    def _nodes(self) -> list[vtkMRMLScriptedModuleNode]:
-        count = self._scene.GetNumberOfNodesByClass("vtkMRMLScriptedModuleNode")
-        nodes = [self._scene.GetNthNodeByClass(i, "vtkMRMLScriptedModuleNode") for i in range(count)]
-        return [node for node in nodes if node.GetParameter(_CASE)]
 
-    def _take_result_node(self, case: str) -> None:
-        node = result_node(self._scene)
-        if node is not None and not node.GetParameter(_CASE):
-            owner = node.GetNodeReference("segmentation")
-            node.SetParameter(_CASE, _case_of(owner) if owner is not None else case)
-        if node is not None and node.GetParameter(_CASE) == case:
-            return
-        if node is not None:
-            node.SetModuleName(_WAITING)
-        waiting = [n for n in self._nodes() if n.GetModuleName() == _WAITING and n.GetParameter(_CASE) == case]
-        if waiting:
-            waiting[0].SetModuleName(MODULE_NAME)
+def take_result_node(scene: vtkMRMLScene, segmentation: vtkMRMLSegmentationNode) -> None:
+    """Make a segmentation's result node, if it has one, that in use; those of others wait, also of imported scenes."""
+    case, taken = _case_of(segmentation), False
+    for node in _result_nodes(scene):
+        mine = not taken and _is_of(node, segmentation, case)
+        node.SetModuleName(MODULE_NAME if mine else _WAITING)
+        taken = taken or mine
+
+
+def _is_of(node: vtkMRMLScriptedModuleNode, segmentation: vtkMRMLSegmentationNode, case: str) -> bool:
+    """By what the node refers to; a copy of a segmentation has the case's name, too, but not its result."""
+    owner = node.GetNodeReference("segmentation")
+    if not node.GetParameter(_CASE):  # made by a script or the worker
+        node.SetParameter(_CASE, _case_of(owner) if owner is not None else case)
+    return owner is segmentation if owner is not None else node.GetParameter(_CASE) == case
+
+
+def _result_nodes(scene: vtkMRMLScene) -> list[vtkMRMLScriptedModuleNode]:
+    count = scene.GetNumberOfNodesByClass("vtkMRMLScriptedModuleNode")
+    nodes = [scene.GetNthNodeByClass(i, "vtkMRMLScriptedModuleNode") for i in range(count)]
+    return [node for node in nodes if node.GetModuleName() in (MODULE_NAME, _WAITING)]
 
 
 def _case_of(segmentation: vtkMRMLSegmentationNode) -> str:

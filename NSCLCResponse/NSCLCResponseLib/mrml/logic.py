@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
 from NSCLCResponseSegmentLib.mrml.lesion_segments import lesion_choice_of
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
 from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
-from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
+from NSCLCResponseSegmentLib.mrml.segmentations import ensure_label_map, mask_from_segment, tumour_masks
 from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
 
 from ..core.prediction import Prediction
 from ..core.review import ReviewRecord
+from .case_session import take_result_node
 from .map_volume import without_margin
 from .result_nodes import apply_result, stored_result, stored_review
 from .review_tracker import mask_state
@@ -85,6 +87,7 @@ class ResponseLogic:
         """
         folder = JobFolder()
         ct = image_from_volume(ctNode)
+        ensure_label_map(segmentationNode, ctNode)
         arguments: dict[str, Any] = {
             "ct": folder.write(ct, "ct.nrrd"),
             "mask": folder.write(self._tumour(segmentationNode, ct, segmentIds), "mask.nrrd"),
@@ -109,13 +112,11 @@ class ResponseLogic:
         return NodeJob("predict", arguments, folder, nodes, self._worker, mask_checksum=checksum)
 
     def _tumour(self, node: vtkMRMLSegmentationNode, ct: sitk.Image, segmentIds: Sequence[str] | None) -> sitk.Image:
-        chosen = list(segmentIds) if segmentIds is not None else segment_ids(node)
-        if not chosen:
-            raise MaskError(f"The segmentation '{node.GetName()}' has no segment.", "Outline the tumour first.")
-        tumour = mask_from_segment(node, chosen[0], ct, whole=True)
-        for segment_id in chosen[1:]:
-            tumour = sitk.Or(tumour, mask_from_segment(node, segment_id, ct, whole=True))
-        return tumour
+        if segmentIds is None:
+            return reduce(sitk.Or, tumour_masks(node, ct, whole=True).values())
+        if not segmentIds:
+            raise MaskError(f"No segment of '{node.GetName()}' is chosen.", "Choose the tumour's segments.")
+        return reduce(sitk.Or, [mask_from_segment(node, segment_id, ct, whole=True) for segment_id in segmentIds])
 
     def fetchPredict(self, job: NodeJob) -> None:
         """Read the files of a finished job, which :meth:`finishPredict` does otherwise; touches no scene.
@@ -139,21 +140,24 @@ class ResponseLogic:
 
         A mask that was edited while the job ran makes the prediction stale at once.
 
-        :raises NSCLCResponseError: the job failed or was cancelled.
+        :raises NSCLCResponseError: the job failed or was cancelled, or the outline has been removed meanwhile.
         """
         if job.fetched is None:
             self.fetchPredict(job)
         result, features, network_map = job.fetched
         segmentation = self.scene.GetNodeByID(job.nodes["segmentation"])
+        if segmentation is None:
+            raise MaskError(
+                "The outline was removed while the prediction ran.", "Outline the tumour and predict again."
+            )
+        take_result_node(self.scene, segmentation)
         record = self._reviewed(result, segmentation, job)
         ct, pet = (self.scene.GetNodeByID(job.nodes.get(role, "")) for role in ("ct", "pet"))
         result = {**result, "review": record.to_json(), "inputs": _inputs(result, {"ct": ct, "pet": pet})}
         apply_result(self.scene, result, features, segmentation, ct, pet, network_map)
         return Prediction.from_json(result["prediction"])
 
-    def _reviewed(
-        self, result: Mapping[str, Any], segmentation: vtkMRMLSegmentationNode | None, job: NodeJob
-    ) -> ReviewRecord:
+    def _reviewed(self, result: Mapping[str, Any], segmentation: vtkMRMLSegmentationNode, job: NodeJob) -> ReviewRecord:
         before = stored_review(self.scene)
         volume_ml = result["tumour"]["volume_ml"]
         record = before or ReviewRecord()
@@ -163,10 +167,9 @@ class ResponseLogic:
         if choice is not None and choice != record.lesion_choice:  # chosen while nobody followed the segmentation
             record.lesions_chosen("", choice, volume_ml, volume_ml)
         record.predicted(result["prediction"]["signature_name"], volume_ml)
-        if segmentation is not None:
-            checksum, now_ml = mask_state(segmentation)
-            if checksum != job.mask_checksum:
-                record.edited("", volume_ml, now_ml)
+        checksum, now_ml = mask_state(segmentation)
+        if checksum != job.mask_checksum:
+            record.edited("", volume_ml, now_ml)
         return record
 
     def result(self) -> dict[str, Any] | None:

@@ -8,16 +8,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from slicer import vtkMRMLScene, vtkMRMLSegmentationNode, vtkOrientedImageData, vtkSegmentation
+from slicer import (
+    vtkMRMLScene,
+    vtkMRMLSegmentationNode,
+    vtkOrientedImageData,
+    vtkSegmentation,
+    vtkSegmentationConverter,
+)
 from vtk import vtkCommand, vtkMatrix4x4
-from vtk.util.numpy_support import vtk_to_numpy
 
 from NSCLCResponseSegmentLib.mrml.lesion_segments import is_choosing, lesion_choice_of
-from NSCLCResponseSegmentLib.mrml.segmentations import segment_ids
+from NSCLCResponseSegmentLib.mrml.segmentations import ensure_label_map, has_voxels, segment_ids, voxel_values
 
 from ..core.review import EDITED, ReviewRecord
 from .result_nodes import store_review
 
+_LABELMAP = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 _EVENTS = (
     vtkSegmentation.SourceRepresentationModified,
     vtkSegmentation.SegmentModified,  # all that the Segment Editor's undo and redo say
@@ -29,26 +35,37 @@ _EVENTS = (
 def mask_state(node: vtkMRMLSegmentationNode) -> tuple[int, float]:
     """A checksum of all segments' voxels and where they lie, and their volume in mL.
 
-    Independent of how far the label map's extent reaches beyond the segments and where it counts from, both of which
-    saving and loading change.
+    Independent of the segments' order, and of how far the label map's extent reaches beyond the segments and where it
+    counts from, which saving and loading change.
     """
-    checksum, volume_ml = 0, 0.0
+    ensure_label_map(node)
+    segmentation = node.GetSegmentation()
+    boxes: dict[str, list[Any]] = {}  # of the values in each label map, which segments may share
+    checksums, volume_ml = [], 0.0
     for segment_id in segment_ids(node):
-        data = vtkOrientedImageData()
-        node.GetBinaryLabelmapRepresentation(segment_id, data)
-        if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
+        segment = segmentation.GetSegment(segment_id)
+        data = segment.GetRepresentation(_LABELMAP)
+        if data is None or not has_voxels(data):
             continue
-        array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) != 0
-        inside = np.nonzero(array.any(axis=(1, 2)))[0], np.nonzero(array.any(axis=(0, 2)))[0]
-        across = np.nonzero(array.any(axis=(0, 1)))[0]
-        if not len(across):
+        array, value = voxel_values(data), segment.GetLabelValue()
+        if data.__this__ not in boxes:
+            boxes[data.__this__] = _boxes(array)
+        found = boxes[data.__this__]
+        box = found[value - 1] if 0 < value <= len(found) else None
+        if box is None:
             continue
-        (z0, z1), (y0, y1), (x0, x1) = ((int(a[0]), int(a[-1])) for a in (*inside, across))
-        place = _place(data, (x0, y0, z0))
-        tight = np.packbits(array[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
-        checksum = zlib.crc32(tight.tobytes(), zlib.crc32(repr((place, tight.shape)).encode(), checksum))
-        volume_ml += float(array.sum()) * float(np.prod(data.GetSpacing())) / 1000
-    return checksum, volume_ml
+        inside = array[box] == value
+        place = _place(data, tuple(part.start for part in reversed(box)))
+        checksums.append(zlib.crc32(np.packbits(inside).tobytes(), zlib.crc32(repr((place, inside.shape)).encode())))
+        volume_ml += float(inside.sum()) * float(np.prod(data.GetSpacing())) / 1000
+    return zlib.crc32(repr(sorted(checksums)).encode()), volume_ml
+
+
+def _boxes(array: np.ndarray) -> list[tuple[slice, slice, slice] | None]:
+    """The smallest box (z, y, x) around each value from 1 on; one pass, also over the organs of a whole body."""
+    from scipy import ndimage
+
+    return ndimage.find_objects(array if array.dtype.kind in "iu" else array.astype(np.int32))
 
 
 def _place(data: vtkOrientedImageData, offset: tuple[int, int, int]) -> tuple[float, ...]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from functools import reduce
 from typing import Any
 
 import SimpleITK as sitk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
-from ..core.errors import MaskError
 from ..core.lesion_choice import LesionChoice, choose_lesions
 from ..core.lesions import label_lesions
-from .lesion_table import grid_around
-from .segmentations import add_segment, mask_from_segment, segment_ids
+from .lesion_table import lesion_mask
+from .segmentations import add_segment, segment_ids
 
 CHOICE_ATTRIBUTE = "NSCLCResponse.LesionChoice"
 _CHOOSING_ATTRIBUTE = "NSCLCResponse.Choosing"
@@ -29,10 +27,7 @@ def apply_choice(node: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode, cho
     :raises MaskError: a lesion that was chosen does not exist, or the segmentation is empty; nothing is changed then.
     """
     before = segment_ids(node)
-    if not before:
-        raise MaskError(f"The segmentation '{node.GetName()}' has no segment.", "Outline the tumour first.")
-    grid = grid_around(node, ct)
-    whole = reduce(sitk.Or, [mask_from_segment(node, segment_id, grid) for segment_id in before])
+    whole = lesion_mask(node, ct)
     _, statistics = label_lesions(whole)
     record = choice.record({int(n): statistics.GetPhysicalSize(n) / 1000 for n in statistics.GetLabels()})
     chosen, names = choose_lesions(whole, choice)

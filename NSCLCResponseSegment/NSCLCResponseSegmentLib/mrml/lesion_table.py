@@ -11,9 +11,9 @@ import SimpleITK as sitk
 import slicer
 import vtk
 
-from ..core.errors import MaskError
+from ..core.errors import ImageError
 from ..core.lesions import Lesion, measure_lesions
-from .segmentations import mask_from_segment, segment_ids
+from .segmentations import ensure_label_map, tumour_masks
 from .tables import set_columns
 from .volumes import with_geometry
 
@@ -23,7 +23,7 @@ _LESION, _VOLUME, _LONG, _SHORT = "Lesion", "Volume (mL)", "Long axis (mm)", "Sh
 def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
     """The lesions of all segments together on the grid of a CT; quick enough to be called after each stroke of a brush.
 
-    :raises MaskError: there is no segment, or one is empty.
+    :raises MaskError: there is no segment, all are empty, or they are no tumour's.
     """
     return measure_lesions(lesion_mask(segmentation_node, ct_node))
 
@@ -31,15 +31,10 @@ def lesions_of(segmentation_node: Any, ct_node: Any) -> list[Lesion]:
 def lesion_mask(segmentation_node: Any, ct_node: Any) -> sitk.Image:
     """All segments together, 1 inside, on the part of a CT's grid around them; needs the scene, measuring does not.
 
-    :raises MaskError: there is no segment, or one is empty.
+    :raises MaskError: there is no segment, all are empty, or they are no tumour's.
     """
     grid = grid_around(segmentation_node, ct_node)
-    masks = [mask_from_segment(segmentation_node, segment_id, grid) for segment_id in segment_ids(segmentation_node)]
-    if not masks:
-        raise MaskError(
-            f"The segmentation '{segmentation_node.GetName()}' has no segment.", "Outline the tumour first."
-        )
-    return reduce(sitk.Or, masks)
+    return reduce(sitk.Or, tumour_masks(segmentation_node, grid).values())
 
 
 def prepare_measuring() -> None:
@@ -51,7 +46,13 @@ def prepare_measuring() -> None:
 
 
 def grid_around(segmentation_node: Any, ct_node: Any) -> sitk.Image:
-    """An empty image on the CT's grid that covers the segmentation and a voxel more (axes i, j, k)."""
+    """An empty image on the CT's grid that covers the segmentation and a voxel more (axes i, j, k).
+
+    :raises ImageError: the CT has no voxels, e.g. because a scene's file is missing.
+    """
+    if ct_node.GetImageData() is None:
+        raise ImageError(f"The volume '{ct_node.GetName()}' is empty.", "Load an image into it.")
+    ensure_label_map(segmentation_node, ct_node)
     to_ras = vtk.vtkMatrix4x4()
     ct_node.GetIJKToRASMatrix(to_ras)
     bounds = [0.0] * 6

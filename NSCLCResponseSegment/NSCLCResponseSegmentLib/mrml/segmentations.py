@@ -26,6 +26,13 @@ from .volumes import geometry_matrix, to_vtk_image, with_geometry
 OUTLINE_WIDTH_PIXELS = 2
 FILL_OPACITY = 0.12
 _LABELMAP = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+_GEOMETRY = vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+#: Half of what an adult's lungs hold together: no tumour, but less than any outline of the body or of many organs.
+LARGEST_ML = 3000.0
+
+
+class EmptySegmentError(MaskError):
+    """A segment without a voxel."""
 
 
 def oriented_image(mask: sitk.Image) -> vtkOrientedImageData:
@@ -110,23 +117,87 @@ def mask_from_segment(
             f"The segmentation '{node.GetName()}' lies under the transform '{transform.GetName()}'.",
             "Harden the transform first.",
         )
-    if not node.GetSegmentation().ContainsRepresentation(_LABELMAP):  # e.g. contours or surfaces from another program
-        node.CreateBinaryLabelmapRepresentation()
+    ensure_label_map(node)
     placed = _placed_labels(node, segment_id)
     if placed is None:
-        raise MaskError(f"The segment '{segment.GetName()}' is empty.", "Outline the tumour first.")
+        raise EmptySegmentError(f"The segment '{segment.GetName()}' is empty.", "Outline the tumour first.")
     if whole:
         require_inside(voxel_centres(placed, reference), reference, f"The segment '{segment.GetName()}'")
     return sitk.Resample(placed, reference, sitk.Transform(), sitk.sitkNearestNeighbor, 0, sitk.sitkUInt8)
+
+
+def tumour_masks(node: vtkMRMLSegmentationNode, reference: sitk.Image, *, whole: bool = False) -> dict[str, sitk.Image]:
+    """Segment id → mask (see :func:`mask_from_segment`) of all segments that hold anything, in their order.
+
+    One that is empty, as the Segment Editor's button "Add" makes it, says nothing about the others.
+
+    :raises MaskError: there is no segment, all are empty, or together they are larger than any tumour.
+    """
+    ids = segment_ids(node)
+    if not ids:
+        raise MaskError(f"The segmentation '{node.GetName()}' has no segment.", "Outline the tumour first.")
+    ensure_label_map(node)
+    volume = sum(np.count_nonzero(values) * voxel_ml for values, voxel_ml in _layers(node))
+    if volume > LARGEST_ML:
+        raise MaskError(
+            f"The segmentation '{node.GetName()}' holds {volume / 1000:.1f} litres in {len(ids)} segments, more than a"
+            " tumour.",
+            "Choose another, or move the tumour's segments into one of their own (module Segmentations).",
+        )
+    masks: dict[str, sitk.Image] = {}
+    for segment_id in ids:
+        try:
+            masks[segment_id] = mask_from_segment(node, segment_id, reference, whole=whole)
+        except EmptySegmentError:
+            if segment_id == ids[-1] and not masks:
+                raise
+    return masks
+
+
+def is_empty(node: vtkMRMLSegmentationNode) -> bool:
+    """Whether no segment holds anything."""
+    ensure_label_map(node)
+    return not any(values.any() for values, _ in _layers(node))
+
+
+def ensure_label_map(node: vtkMRMLSegmentationNode, reference: vtkMRMLScalarVolumeNode | None = None) -> None:
+    """Make the label maps of a segmentation that has none, e.g. surfaces or contours from another program.
+
+    :param reference: on whose grid they are made where the segmentation names no grid itself.
+    """
+    segmentation = node.GetSegmentation()
+    if not segmentation.GetNumberOfSegments() or segmentation.ContainsRepresentation(_LABELMAP):
+        return
+    if reference is not None and not segmentation.GetConversionParameter(_GEOMETRY):
+        node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+    node.CreateBinaryLabelmapRepresentation()
+
+
+def _layers(node: vtkMRMLSegmentationNode) -> list[tuple[np.ndarray, float]]:
+    """Voxels (z, y, x) of each label map, which several segments may share, and one voxel's volume in mL."""
+    segmentation = node.GetSegmentation()
+    images = [segmentation.GetLayerDataObject(n, _LABELMAP) for n in range(segmentation.GetNumberOfLayers(_LABELMAP))]
+    found = [image for image in images if image is not None and has_voxels(image)]
+    return [(voxel_values(image), float(np.prod(image.GetSpacing())) / 1000) for image in found]
+
+
+def has_voxels(image: vtkOrientedImageData) -> bool:
+    """Whether a label map holds any voxels, be they 0."""
+    return 0 not in image.GetDimensions() and image.GetPointData().GetScalars() is not None
+
+
+def voxel_values(image: vtkOrientedImageData) -> np.ndarray:
+    """A label map's values (z, y, x) where they are, not a copy."""
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
 
 
 def _placed_labels(node: vtkMRMLSegmentationNode, segment_id: str) -> sitk.Image | None:
     """One segment on the grid that it is kept on; ``None`` when no voxel is inside."""
     data = vtkOrientedImageData()
     node.GetBinaryLabelmapRepresentation(segment_id, data)  # 1 inside, whatever the segment's value in a shared layer
-    if 0 in data.GetDimensions() or data.GetPointData().GetScalars() is None:
+    if not has_voxels(data):
         return None
-    array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) != 0
+    array = voxel_values(data) != 0
     if not array.any():
         return None
     label = sitk.GetImageFromArray(array.astype(np.uint8))

@@ -1,0 +1,96 @@
+"""Several cases in one scene, and segmentations from other programs: each has its own result and a true record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import SimpleITK as sitk
+
+from NSCLCResponseLib.core.review import ReviewRecord, ReviewState
+from NSCLCResponseLib.mrml.case_session import CaseSession
+from NSCLCResponseLib.mrml.result_nodes import MODULE_NAME
+from NSCLCResponseLib.mrml.review_tracker import mask_state
+from NSCLCResponseSegmentLib.core.errors import MaskError
+from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
+from NSCLCResponseSegmentLib.mrml.lesion_table import lesions_of
+from NSCLCResponseSegmentLib.mrml.segmentations import add_segment, is_empty, segment_ids, segmentation_from_mask
+from NSCLCResponseSegmentLib.mrml.volumes import volume_from_image
+from support.drawn_chest import drawn_chest
+
+
+def a_case(scene, patient: str):
+    """A segmentation and its result node, in use, as a saved scene brings both."""
+    from slicer import vtkMRMLScriptedModuleNode
+
+    ct, tumour = drawn_chest((25, 32, 22))
+    segmentation = segmentation_from_mask(scene, tumour, volume_from_image(scene, ct, "CT"), show_3d=False)
+    record = ReviewRecord()
+    record.predicted("signature", 1.0)
+    result = {"patient": {"id": patient}, "created": "2025-01-01T00:00:00Z", "tumour": {"volume_ml": 1.0}}
+    node = vtkMRMLScriptedModuleNode()
+    node.SetModuleName(MODULE_NAME)
+    node.SetParameter("result", json.dumps(result))
+    node.SetParameter("review", json.dumps(record.to_json()))
+    scene.AddNode(node)
+    node.SetNodeReferenceID("segmentation", segmentation.GetID())
+    return segmentation
+
+
+def test_each_segmentation_has_its_own_result_whatever_was_loaded_or_copied(a_slicer_app):
+    scene = a_slicer_app.scene
+    cases = {name: a_case(scene, name) for name in ("A", "B", "C")}
+    session = CaseSession(scene)
+    for name in "ACBCA":
+        session.follow(cases[name])
+        assert session.result()["patient"]["id"] == name
+    copy = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    copy.Copy(cases["B"])
+    session.follow(copy)
+    assert session.result() is None, "a copy was not predicted on"
+    copy.GetSegmentation().RemoveSegment(segment_ids(copy)[0])
+    session.follow(cases["B"])
+    assert session.record.state is ReviewState.PREDICTED, "the copy's edit is not the original's"
+    session.close()
+
+
+def test_surfaces_of_another_program_are_measured_without_an_edit_in_the_record(a_slicer_app):
+    import vtk
+
+    scene = a_slicer_app.scene
+    ct, tumour = drawn_chest((25, 32, 22))
+    ct_node = volume_from_image(scene, ct, "CT")
+    own = segmentation_from_mask(scene, tumour, ct_node)
+    surface = vtk.vtkPolyData()
+    surface.DeepCopy(own.GetSegmentation().GetNthSegment(0).GetRepresentation("Closed surface"))
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "RTSTRUCT")
+    node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+    node.AddSegmentFromClosedSurfaceRepresentation(surface, "GTV-1", [1.0, 0.0, 0.0])
+    session = CaseSession(scene)
+    (lesion,) = lesions_of(node, ct_node)
+    session.follow(node)
+    assert not session.record.events
+    assert lesion.volume_ml == pytest.approx(lesions_of(own, ct_node)[0].volume_ml, rel=0.05)
+    spacing = node.GetSegmentation().GetNthSegment(0).GetRepresentation("Binary labelmap").GetSpacing()
+    assert spacing == pytest.approx(ct.GetSpacing())
+    session.follow(None)
+
+
+def test_empty_segments_say_nothing_and_organs_are_no_tumour(a_slicer_app):
+    scene = a_slicer_app.scene
+    ct, tumour = drawn_chest((25, 32, 22))
+    ct_node = volume_from_image(scene, ct, "CT")
+    node = segmentation_from_mask(scene, tumour, ct_node, show_3d=False)
+    before, state = lesions_of(node, ct_node), mask_state(node)
+    node.GetSegmentation().AddEmptySegment("", "Segment_1")
+    assert lesions_of(node, ct_node) == before
+    assert lesion_names(node, ct_node) == {}
+    assert mask_state(node) == state
+    node.GetSegmentation().RemoveSegment(segment_ids(node)[0])
+    assert is_empty(node)
+    with pytest.raises(MaskError, match="'Segment_1' is empty"):
+        lesions_of(node, ct_node)
+    body = sitk.Image([160, 160, 160], sitk.sitkUInt8) + 1
+    add_segment(node, body, "BODY")
+    with pytest.raises(MaskError, match=r"4\.1 litres"):
+        lesions_of(node, ct_node)
