@@ -7,6 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from NSCLCResponseSegmentLib.core.errors import ImageError
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
 from NSCLCResponseSegmentLib.gui.dependencies import ensure_dependencies
 from NSCLCResponseSegmentLib.gui.errors import shown_errors
@@ -14,6 +15,7 @@ from NSCLCResponseSegmentLib.gui.job_control import JobControl
 from NSCLCResponseSegmentLib.gui.lesions import LesionTable
 from NSCLCResponseSegmentLib.gui.module_panel import ModulePanel
 from NSCLCResponseSegmentLib.gui.pet_units import why_not_suv
+from NSCLCResponseSegmentLib.mrml.images import require_one_patient
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.segmentations import ensure_label_map
 
@@ -157,10 +159,18 @@ class ResponsePanel(ModulePanel):
             return self.ui.lesionNote.text or _("The outline is empty")
         if self.signatures.current is None:
             return _("No signature is installed")
+        return self._problem_with_images() or self.clinical.problem(dict(parameters.clinical))
+
+    def _problem_with_images(self) -> str:
+        parameters = self.parameters
+        try:
+            require_one_patient(parameters.ct, parameters.segmentation, parameters.pet)
+        except ImageError as error:
+            return str(error)
         problem = why_not_suv(parameters.pet)
-        if problem:
-            return _("{problem} Press 'Outline…' to convert it, or choose no PET.").format(problem=problem)
-        return self.clinical.problem(dict(parameters.clinical))
+        return (
+            _("{problem} Press 'Outline…' to convert it, or choose no PET.").format(problem=problem) if problem else ""
+        )
 
     def _map_node(self) -> Any:
         node = result_node(slicer.mrmlScene)

@@ -12,7 +12,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNod
 
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
-from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE
+from NSCLCResponseSegmentLib.mrml.images import patient_of
 from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
 from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
 from NSCLCResponseSegmentLib.mrml.tables import set_columns
@@ -91,7 +91,7 @@ class RadiomicsLogic:
             "lesion_problems": problems,
             "settings": str(settings) if settings else None,
             "regions": regions,
-            "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
+            "patient_id": patient_of(ctNode) or ctNode.GetName(),
             "out": str(folder.path / "features.csv"),
             "with_values": True,
         }

@@ -13,7 +13,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene, vtkMRMLSegmentationNod
 
 from NSCLCResponseSegmentLib.core.errors import MaskError
 from NSCLCResponseSegmentLib.core.jobs import WarmWorker
-from NSCLCResponseSegmentLib.mrml.images import PATIENT_ATTRIBUTE, origin_of
+from NSCLCResponseSegmentLib.mrml.images import origin_of, patient_of, require_one_patient
 from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
 from NSCLCResponseSegmentLib.mrml.lesion_segments import lesion_choice_of
 from NSCLCResponseSegmentLib.mrml.logic import ORIGIN_ATTRIBUTE
@@ -84,7 +84,9 @@ class ResponseLogic:
         :param whatIf: changes to try, e.g. ``pdl1_tps_percent=10`` or ``erode=2``; the answers are in the result.
         :param contours: how often the outline is redrawn for the range; the usual number without it.
         :raises MaskError: there is nothing to predict on.
+        :raises ImageError: an image cannot be used, or is another patient's.
         """
+        require_one_patient(ctNode, segmentationNode, petNode)
         folder = JobFolder()
         ct = image_from_volume(ctNode)
         ensure_label_map(segmentationNode, ctNode)
@@ -96,7 +98,7 @@ class ResponseLogic:
             "lesion_names": {} if segmentIds is not None else lesion_names(segmentationNode, ctNode),
             "clinical": {name: str(value) for name, value in (clinical or {}).items()},
             "signature": str(signature) if signature else None,
-            "patient_id": ctNode.GetAttribute(PATIENT_ATTRIBUTE) or ctNode.GetName(),
+            "patient_id": patient_of(ctNode) or ctNode.GetName(),
             "what_if": list(whatIf),
             "redraws": contours,
             "outputs": ["core"],

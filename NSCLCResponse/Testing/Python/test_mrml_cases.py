@@ -9,11 +9,15 @@ import SimpleITK as sitk
 
 from NSCLCResponseLib.core.review import ReviewRecord, ReviewState
 from NSCLCResponseLib.mrml.case_session import CaseSession
+from NSCLCResponseLib.mrml.logic import ResponseLogic
 from NSCLCResponseLib.mrml.result_nodes import MODULE_NAME
 from NSCLCResponseLib.mrml.review_tracker import mask_state
-from NSCLCResponseSegmentLib.core.errors import MaskError
+from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError
+from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, file_under_study
+from NSCLCResponseSegmentLib.mrml.images import patient_of, require_one_patient
 from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
 from NSCLCResponseSegmentLib.mrml.lesion_table import lesions_of
+from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
 from NSCLCResponseSegmentLib.mrml.segmentations import add_segment, is_empty, segment_ids, segmentation_from_mask
 from NSCLCResponseSegmentLib.mrml.volumes import volume_from_image
 from support.drawn_chest import drawn_chest
@@ -52,6 +56,31 @@ def test_each_segmentation_has_its_own_result_whatever_was_loaded_or_copied(a_sl
     session.follow(cases["B"])
     assert session.record.state is ReviewState.PREDICTED, "the copy's edit is not the original's"
     session.close()
+
+
+def test_dicoms_patient_is_the_results_and_no_other_patients_outline_is_taken(a_slicer_app):
+    from slicer import vtkMRMLSubjectHierarchyNode
+
+    scene = a_slicer_app.scene
+    ct, tumour = drawn_chest((25, 32, 22))
+    nodes = []
+    for patient in ("P1", "P2"):
+        node = volume_from_image(scene, ct, "4: Thorax 1.0")
+        file_under_study(scene, node, patient_id=patient, study_uid=f"1.2.{patient[1]}", modality="CT")
+        outline = segmentation_from_mask(scene, tumour, node, show_3d=False)
+        file_beside(scene, outline, node)
+        pet = volume_from_image(scene, ct, "PET")
+        file_under_study(scene, pet, patient_id=patient, study_uid=f"1.2.{patient[1]}", modality="PT")
+        nodes.append((node, outline, pet))
+    (ct_node, outline, pet), (_, other, other_pet) = nodes
+    assert patient_of(ct_node) == "P1"
+    assert SegmentLogic(scene).guessImages() == (ct_node, pet)
+    require_one_patient(ct_node, outline, pet)
+    for strangers in ((other, pet), (outline, other_pet)):
+        with pytest.raises(ImageError, match="belongs to patient P2"):
+            ResponseLogic(scene).startPredict(ct_node, *strangers)
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    assert tree.GetItemName(tree.GetItemByUID("DICOM", "P2")) == "P2", "Slicer's DICOM browser finds the patient by it"
 
 
 def test_surfaces_of_another_program_are_measured_without_an_edit_in_the_record(a_slicer_app):

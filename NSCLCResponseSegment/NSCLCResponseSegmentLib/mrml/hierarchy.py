@@ -11,6 +11,7 @@ from slicer import vtkMRMLNode, vtkMRMLScene, vtkMRMLSubjectHierarchyNode
 _PATIENT_LEVEL, _STUDY_LEVEL = "Patient", "Study"
 _DICOM_UID = "DICOM"
 _MODALITY = "DICOM.Modality"
+_PATIENT_ID = "DICOM.PatientID"
 #: Which of Slicer's plugins shows a node; the desktop sets it by itself, an item without one is an error there.
 _OWNERS = {
     "vtkMRMLScalarVolumeNode": "Volumes",
@@ -39,10 +40,11 @@ def file_under_study(
     if not patient_id:
         return
     tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    patient = _child(tree, tree.GetSceneItemID(), _PATIENT_LEVEL, "DICOM.PatientID", patient_id)
+    patient = _child(tree, tree.GetSceneItemID(), _PATIENT_LEVEL, _PATIENT_ID, patient_id)
     if not patient:
         patient = tree.CreateSubjectItem(tree.GetSceneItemID(), patient_id)
-        tree.SetItemAttribute(patient, "DICOM.PatientID", patient_id)
+        tree.SetItemAttribute(patient, _PATIENT_ID, patient_id)
+        tree.SetItemUID(patient, _DICOM_UID, patient_id)  # by which Slicer's DICOM browser finds it for the next series
         tree.SetItemOwnerPluginName(patient, "DICOM")
     key, value = ("DICOM.StudyInstanceUID", study_uid) if study_uid else ("DICOM.StudyDate", study_date)
     study = _child(tree, patient, _STUDY_LEVEL, key, value)
@@ -95,6 +97,16 @@ def dicom_modality(node: vtkMRMLNode) -> str:
     tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
     item = tree.GetItemByDataNode(node)
     return tree.GetItemAttribute(item, _MODALITY) if item else ""
+
+
+def dicom_patient_id(node: vtkMRMLNode) -> str:
+    """DICOM's Patient ID of the patient whom a node is filed under; empty when it is not known."""
+    if node.GetScene() is None:
+        return ""
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    item = tree.GetItemByDataNode(node)
+    patient = tree.GetItemAncestorAtLevel(item, _PATIENT_LEVEL) if item else 0
+    return tree.GetItemAttribute(patient, _PATIENT_ID) if patient else ""
 
 
 def dicom_series_uid(node: vtkMRMLNode) -> str:

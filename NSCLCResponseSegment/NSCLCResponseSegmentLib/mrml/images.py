@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
+from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene
 
 from ..core.case import LoadedImage
-from .hierarchy import dicom_series_uid, file_under_study
+from ..core.errors import ImageError
+from .hierarchy import dicom_patient_id, dicom_series_uid, file_under_study
 from .volumes import WindowPreset, volume_from_image
 
 MODALITY_ATTRIBUTE = "NSCLCResponse.Modality"
@@ -59,3 +60,23 @@ def origin_of(node: vtkMRMLScalarVolumeNode) -> dict[str, str]:
     origin = {"source": (storage.GetFileName() if storage is not None else "") or node.GetName()}
     series_uid = dicom_series_uid(node)
     return {**origin, "series_uid": series_uid} if series_uid else origin
+
+
+def patient_of(node: vtkMRMLNode) -> str:
+    """The patient's id, as our reader or Slicer's DICOM browser noted it; empty when it is not known."""
+    return node.GetAttribute(PATIENT_ATTRIBUTE) or dicom_patient_id(node)
+
+
+def require_one_patient(ct: vtkMRMLNode, *others: vtkMRMLNode | None) -> None:
+    """Check that outline and PET are of the CT's patient, where DICOM names both.
+
+    :raises ImageError: one is another patient's.
+    """
+    patient = dicom_patient_id(ct)
+    for other in others:
+        theirs = dicom_patient_id(other) if other is not None else ""
+        if patient and theirs and theirs != patient:
+            raise ImageError(
+                f"'{other.GetName()}' belongs to patient {theirs}, the CT '{ct.GetName()}' to {patient}.",
+                "Choose images and outline of one patient.",
+            )

@@ -13,7 +13,7 @@ from ..core.errors import SegmentationError
 from ..core.jobs import WarmWorker
 from ..core.outline_settings import OutlineMethod, OutlineSettings, PetMethod
 from .hierarchy import dicom_modality, file_beside
-from .images import MODALITY_ATTRIBUTE, volume_from_loaded
+from .images import MODALITY_ATTRIBUTE, patient_of, volume_from_loaded
 from .node_jobs import JobFolder, NodeJob
 from .segmentations import segmentation_from_mask
 from .volumes import LUNG_WINDOW, PET_HOT, image_from_volume
@@ -59,14 +59,14 @@ class SegmentLogic:
         return volume_from_loaded(self.scene, read_pet(Path(path), series), "PET SUVbw", PET_HOT)
 
     def guessImages(self) -> tuple[vtkMRMLScalarVolumeNode | None, vtkMRMLScalarVolumeNode | None]:
-        """The first CT and PET of the scene, by attribute, then by name and values."""
-        ct = pet = None
-        for index in range(self.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")):
-            node = self.scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
-            modality = guess_modality(node)
-            ct = node if ct is None and modality == "CT" else ct
-            pet = node if pet is None and modality == "PT" else pet
-        return ct, pet
+        """The first CT of the scene and its patient's first PET, by attribute, then by name and values."""
+        count = self.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+        nodes = [self.scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode") for index in range(count)]
+        found = [(node, guess_modality(node)) for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+        ct = next((node for node, modality in found if modality == "CT"), None)
+        mine = patient_of(ct) if ct is not None else ""
+        pets = (node for node, modality in found if modality == "PT")
+        return ct, next((node for node in pets if not mine or patient_of(node) in ("", mine)), None)
 
     def describeImages(self, ctNode: vtkMRMLScalarVolumeNode, petNode: vtkMRMLScalarVolumeNode | None = None) -> str:
         """Size and voxels of the images in one line."""
