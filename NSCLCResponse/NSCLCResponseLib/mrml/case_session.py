@@ -60,6 +60,8 @@ class CaseSession:
     def follow(self, segmentation: vtkMRMLSegmentationNode | None) -> None:
         """Work with ``segmentation`` from now on, or with none."""
         if segmentation is self._segmentation:
+            if segmentation is not None:  # a scene that was imported meanwhile may have brought a result in use
+                take_result_node(self._scene, segmentation)
             return
         self.close()
         self._segmentation = segmentation

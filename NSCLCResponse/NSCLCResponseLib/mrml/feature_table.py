@@ -15,7 +15,7 @@ from NSCLCResponseSegmentLib.core.jobs import WarmWorker
 from NSCLCResponseSegmentLib.mrml.images import patient_of
 from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder, NodeJob
 from NSCLCResponseSegmentLib.mrml.segmentations import mask_from_segment, segment_ids
-from NSCLCResponseSegmentLib.mrml.tables import set_columns
+from NSCLCResponseSegmentLib.mrml.tables import set_columns, storable
 from NSCLCResponseSegmentLib.mrml.volumes import image_from_volume
 
 from ..core.radiomics.case_features import FeatureRow
@@ -146,8 +146,8 @@ def table_from_rows(scene: vtkMRMLScene, rows: Sequence[FeatureRow], name: str =
     content: dict[str, list[str]] = {"feature": names}
     for row in rows:
         title = row.lesion if row.region == "tumour" else f"{row.lesion}, {row.region}"
-        content[title] = [repr(float(row.values[n])) if n in row.values else "" for n in names]
-    content["reason if missing"] = [_reasons(rows, n) for n in names]
+        content[storable(title)] = [repr(float(row.values[n])) if n in row.values else "" for n in names]
+    content["reason if missing"] = [storable(_reasons(rows, n)) for n in names]
     set_columns(table, content)
     table.SetUseColumnTitleAsColumnHeader(True)
     return table

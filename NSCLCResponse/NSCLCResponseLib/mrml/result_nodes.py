@@ -21,6 +21,7 @@ from slicer import (
 
 from NSCLCResponseSegmentLib.core.lesion_record import place_words
 from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, remove_node
+from NSCLCResponseSegmentLib.mrml.tables import storable
 
 from ..core import wording
 from ..core.clinical_text import summary_paragraph
@@ -46,7 +47,7 @@ def _text_column(name: str, values: list[str]) -> vtk.vtkStringArray:
     column = vtk.vtkStringArray()
     column.SetName(name)
     for value in values:
-        column.InsertNextValue(value)
+        column.InsertNextValue(storable(value))
     return column
 
 

@@ -10,8 +10,9 @@ import SimpleITK as sitk
 from NSCLCResponseLib.core.review import ReviewRecord, ReviewState
 from NSCLCResponseLib.mrml.case_session import CaseSession
 from NSCLCResponseLib.mrml.logic import ResponseLogic
-from NSCLCResponseLib.mrml.result_nodes import MODULE_NAME
+from NSCLCResponseLib.mrml.result_nodes import MODULE_NAME, lesion_table
 from NSCLCResponseLib.mrml.review_tracker import mask_state
+from NSCLCResponseLib.mrml.scene import open_mrb, save_mrb
 from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError
 from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, file_under_study
 from NSCLCResponseSegmentLib.mrml.images import patient_of, require_one_patient
@@ -53,6 +54,9 @@ def test_each_segmentation_has_its_own_result_whatever_was_loaded_or_copied(a_sl
     session.follow(copy)
     assert session.result() is None, "a copy was not predicted on"
     copy.GetSegmentation().RemoveSegment(segment_ids(copy)[0])
+    a_case(scene, "D")
+    session.follow(copy)
+    assert session.result() is None, "an imported result is that of its own outline only"
     session.follow(cases["B"])
     assert session.record.state is ReviewState.PREDICTED, "the copy's edit is not the original's"
     session.close()
@@ -123,3 +127,17 @@ def test_empty_segments_say_nothing_and_organs_are_no_tumour(a_slicer_app):
     add_segment(node, body, "BODY")
     with pytest.raises(MaskError, match=r"4\.1 litres"):
         lesions_of(node, ct_node)
+
+
+def test_what_a_lesion_is_called_does_not_shift_the_columns_of_a_saved_table(a_slicer_app, tmp_path):
+    scene = a_slicer_app.scene
+    lesions = [{"label": 1, "name": 'right "upper"\tlobe, hilar; Ä', "volume_ml": 1.5}, {"label": 2, "volume_ml": 0.5}]
+    table = lesion_table(scene, lesions)
+    save_mrb(scene, tmp_path / "Fall ä.mrb")
+    before = [table.GetCellText(row, column) for row in range(2) for column in range(table.GetNumberOfColumns())]
+    scene.Clear(0)
+    open_mrb(scene, tmp_path / "Fall ä.mrb")
+    table = scene.GetFirstNodeByName("Lesions")
+    assert [
+        table.GetCellText(row, column) for row in range(2) for column in range(table.GetNumberOfColumns())
+    ] == before

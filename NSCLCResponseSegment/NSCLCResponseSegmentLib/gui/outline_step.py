@@ -11,6 +11,7 @@ from ..core.jobs import WarmWorker
 from ..mrml.click_outline import Clicked, ClickOutline, replace_tumour
 from ..mrml.lesion_table import prepare_measuring
 from ..mrml.logic import SegmentLogic
+from ..mrml.segmentations import is_empty
 from .clicks import PointTool, make_point_list
 from .dependencies import ensure_dependencies
 from .errors import explain_button
@@ -228,7 +229,7 @@ class OutlineStep:
         if parameters is None or self.outlining.running:
             return
         self._on_change()
-        if parameters.segmentation is None:
+        if parameters.segmentation is None or is_empty(parameters.segmentation):
             if include and not self.reason_not_to_outline():
                 self.outlining.start()
         elif parameters.method is OutlineChoice.CLICK and (include or exclude):

@@ -25,6 +25,11 @@ def shown_table(scene: Any, tag: str) -> Any:
     return table
 
 
+def storable(text: str) -> str:
+    """``text`` as Slicer's table files can keep it: they write quotes, tabs and new lines as they are, and misread them."""
+    return " ".join(text.split()).replace('"', "”")
+
+
 def set_columns(table: Any, columns: Mapping[str, Sequence[str] | Sequence[float]]) -> None:
     """Replace what ``table`` holds by columns of text or of numbers, all of one length."""
     arrays = []
