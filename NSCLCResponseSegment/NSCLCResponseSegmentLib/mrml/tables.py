@@ -26,7 +26,7 @@ def shown_table(scene: Any, tag: str) -> Any:
 
 
 def storable(text: str) -> str:
-    """``text`` as Slicer's table files can keep it: they write quotes, tabs and new lines as they are, and misread them."""
+    """``text`` as Slicer's table files keep it: they write quotes, tabs and new lines as they are, and misread them."""
     return " ".join(text.split()).replace('"', "”")
 
 
