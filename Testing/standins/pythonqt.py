@@ -27,10 +27,10 @@ class PythonQtStyle:
         return super().__getattribute__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "name":
-            QtCore.QObject.setObjectName(self, value)
-            return
+        name = "objectName" if name == "name" else name
         if QtCore.QObject.metaObject(self).indexOfProperty(name) >= 0:
+            if value is None:
+                raise AttributeError(f"{type(self).__name__} would show 'None' as its {name}")
             QtCore.QObject.setProperty(self, name, value)
         elif name.startswith("_"):
             super().__setattr__(name, value)

@@ -120,3 +120,6 @@ class EmbeddedSegmentEditor:
         self._editor.setActiveEffect(None)
         self._editor.setSegmentationNode(None)
         self._editor.removeViewObservations()
+        # Reload only hides the old panel: its editor would go on with the shared settings, take up each effect that is
+        # chosen in the new one, paint first and keep the states for undo to itself.
+        self._editor.setMRMLSegmentEditorNode(None)
