@@ -60,6 +60,7 @@ class ResponsePanel(ModulePanel):
             self._start,
             self._finish,
             self.update,
+            fetch=lambda job: self.logic.responseLogic().fetchPredict(job),
             remarks=False,  # the result has them
         )
         ui.predictAgainButton.connect("clicked(bool)", lambda _checked: self.predicting.start())
@@ -198,7 +199,6 @@ class ResponsePanel(ModulePanel):
 
     def _finish(self, job: Any) -> None:
         logic = self.logic.responseLogic(self._worker)
-        logic.fetchPredict(job)
         # The user may have chosen another outline meanwhile, which keeps its own result and record.
         self.session.follow(slicer.mrmlScene.GetNodeByID(job.nodes["segmentation"]))
         logic.finishPredict(job)

@@ -22,6 +22,7 @@ class JobControl:
         the user thought better of it.
     :param finish: called with the job that ended well or badly; raises what it must, which is shown.
     :param changed: called after each start and end, to update the rest of the panel.
+    :param fetch: reads what the job left, in a thread, before ``finish``; raises what ``finish`` would.
     :param remarks: whether the label keeps the job's remarks; not where the result shows them.
     """
 
@@ -34,10 +35,11 @@ class JobControl:
         finish: Callable[[Job], None],
         changed: Callable[[], None],
         *,
+        fetch: Callable[[Job], None] | None = None,
         remarks: bool = True,
     ) -> None:
         self._button, self._bar, self._label = button, bar, label
-        self._start, self._finish, self._changed = start, finish, changed
+        self._start, self._fetch, self._finish, self._changed = start, fetch, finish, changed
         self._text = button.text
         self._tool_tip = button.toolTip
         self._job: StartingJob | None = None
@@ -73,7 +75,7 @@ class JobControl:
             return
         with shown_errors(self._show_idle):
             make = self._start()
-            self._job = StartingJob(make) if make is not None else None
+            self._job = StartingJob(make, self._fetch) if make is not None else None
         if self._job is not None:
             self._show_running()
         self._changed()

@@ -58,7 +58,13 @@ class OutlineStep:
         self.sizes = SizeChooser(ui.sizeFrame, [ui.sizeButton1, ui.sizeButton2, ui.sizeButton3], editor, self._take)
         self.models = ModelChooser(ui.modelComboBox, ui.modelButton, ui.modelNote, self._on_model_chosen)
         self.outlining = JobControl(
-            ui.outlineButton, ui.outlineBar, ui.outlineProgress, self._start, self._finish, on_change
+            ui.outlineButton,
+            ui.outlineBar,
+            ui.outlineProgress,
+            self._start,
+            self._finish,
+            on_change,
+            fetch=self._fetch,
         )
         ui.clearButton.connect("clicked(bool)", self._on_clear_points)
         ui.maskFileButton.connect("clicked(bool)", self._on_browse_mask)
@@ -281,6 +287,13 @@ class OutlineStep:
             "A new outline takes its place; the corrected one stays in the scene, hidden. Outline again?"
         ).format(name=segmentation.GetName())
         return slicer.util.confirmOkCancelDisplay(question, _("NSCLC Response"))
+
+    def _fetch(self, job: Any) -> None:
+        """Read the outline, half a second for each size of 600 slices, while the application goes on."""
+        if job.kind == "click":
+            ClickOutline(slicer.mrmlScene).fetch(job)
+        else:
+            SegmentLogic(slicer.mrmlScene).fetchOutline(job)
 
     def _finish(self, job: Any) -> None:
         """Show the outline; another one before stays in the scene, hidden, so that no hand edit is lost."""
