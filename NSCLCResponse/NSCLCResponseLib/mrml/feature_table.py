@@ -96,7 +96,7 @@ class RadiomicsLogic:
             "with_values": True,
         }
         if petNode is not None:
-            arguments["pet"] = folder.write(image_from_volume(petNode), "pet.nrrd")
+            arguments["pet"] = folder.write_pet(petNode)
         nodes = {"ct": ctNode.GetID(), "segmentation": segmentationNode.GetID()}
         return NodeJob("radiomics", arguments, folder, nodes, self._worker)
 

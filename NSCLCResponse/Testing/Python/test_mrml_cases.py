@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
@@ -13,12 +14,14 @@ from NSCLCResponseLib.mrml.logic import ResponseLogic
 from NSCLCResponseLib.mrml.result_nodes import MODULE_NAME, lesion_table
 from NSCLCResponseLib.mrml.review_tracker import mask_state
 from NSCLCResponseLib.mrml.scene import open_mrb, save_mrb
-from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError
+from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError, PetError
+from NSCLCResponseSegmentLib.core.reading import read_pet
 from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, file_under_study
 from NSCLCResponseSegmentLib.mrml.images import patient_of, require_one_patient
 from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
 from NSCLCResponseSegmentLib.mrml.lesion_table import lesions_of
 from NSCLCResponseSegmentLib.mrml.logic import SegmentLogic
+from NSCLCResponseSegmentLib.mrml.node_jobs import JobFolder
 from NSCLCResponseSegmentLib.mrml.segmentations import add_segment, is_empty, segment_ids, segmentation_from_mask
 from NSCLCResponseSegmentLib.mrml.volumes import volume_from_image
 from support.drawn_chest import drawn_chest
@@ -141,3 +144,21 @@ def test_what_a_lesion_is_called_does_not_shift_the_columns_of_a_saved_table(a_s
     assert [
         table.GetCellText(row, column) for row in range(2) for column in range(table.GetNumberOfColumns())
     ] == before
+
+
+def test_a_pet_whose_unit_slicer_knows_is_taken_by_it(a_slicer_app):
+    from slicer import vtkCodedEntry
+
+    pet = volume_from_image(a_slicer_app.scene, sitk.Image([4, 4, 4], sitk.sitkFloat32) + 2.5, "PET SUV")
+    for code, refused in (("{SUVbw}g/ml", False), ("{SUVlbm}g/ml", True)):
+        unit = vtkCodedEntry()
+        unit.SetValueSchemeMeaning(code, "UCUM", "standardized uptake value")
+        pet.SetVoxelValueUnits(unit)
+        folder = JobFolder()
+        file = Path(folder.write_pet(pet))
+        if refused:
+            with pytest.raises(PetError, match="SUVlbm"):
+                read_pet(file)
+        else:
+            assert not read_pet(file).notes
+        folder.remove()

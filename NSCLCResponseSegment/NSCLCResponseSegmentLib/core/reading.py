@@ -77,12 +77,14 @@ def read_pet(path: Path, series: str = "", progress: Progress = SILENT, *, gaps:
     else:
         progress.report(0.1, f"Reading {path.name}")
         read = read_volume(path)
-        is_said = read.HasMetaDataKey(UNIT_KEY) and read.GetMetaData(UNIT_KEY) == SUVBW
+        unit = read.GetMetaData(UNIT_KEY) if read.HasMetaDataKey(UNIT_KEY) else ""
+        if unit and unit != SUVBW:
+            raise PetError(f"{path.stem} is in {unit}, not in SUVbw.", "Convert it, or give its DICOM folder.")
         image = sitk.Cast(read, sitk.sitkFloat32)
         require_suv(gaps_filled(image, 0.0)[0] if gaps else image, str(path))
         facts = {**_grid_facts(image), "suv_branch": "taken as SUVbw", "suv_max": _maximum(image)}
         note = f"The values of {path.name} were taken as SUVbw, since this format does not say their unit."
-        loaded = LoadedImage(image, "PT", SUVBW, path, facts=facts, notes=() if is_said else (note,))
+        loaded = LoadedImage(image, "PT", SUVBW, path, facts=facts, notes=() if unit else (note,))
     notes = _finite(loaded.image, path, PetError, gaps=gaps)
     return replace(loaded, notes=(*loaded.notes, *notes)) if notes else loaded
 

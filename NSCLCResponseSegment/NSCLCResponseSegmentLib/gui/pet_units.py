@@ -11,8 +11,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..core.errors import PetError
-from ..core.volume_files import require_suv
-from ..mrml.images import MODALITY_ATTRIBUTE
+from ..core.volume_files import SUVBW, require_suv
+from ..mrml.images import MODALITY_ATTRIBUTE, unit_of
 from ..mrml.logic import SegmentLogic
 
 _UIDS_ATTRIBUTE = "DICOM.instanceUIDs"  # set by Slicer's DICOM reader
@@ -22,6 +22,9 @@ def why_not_suv(pet: Any) -> str:
     """Why the values of a volume node cannot be SUVbw; empty when they can."""
     if pet is None or pet.GetImageData() is None or pet.GetAttribute(MODALITY_ATTRIBUTE) == "PT":
         return ""
+    unit = unit_of(pet)
+    if unit and unit != SUVBW and ("SUV" in unit or "Bq" in unit):  # e.g. per lean body mass; values look like SUVbw's
+        return _("{name} is in {unit}, not in SUVbw.").format(name=pet.GetName(), unit=unit)
     ends = sitk.GetImageFromArray(np.array([[pet.GetImageData().GetScalarRange()]]))
     try:
         require_suv(ends, pet.GetName())

@@ -8,6 +8,7 @@ from slicer import vtkMRMLNode, vtkMRMLScalarVolumeNode, vtkMRMLScene
 
 from ..core.case import LoadedImage
 from ..core.errors import ImageError
+from ..core.volume_files import SUVBW
 from .hierarchy import dicom_patient_id, dicom_series_uid, file_under_study
 from .volumes import WindowPreset, volume_from_image
 
@@ -65,6 +66,19 @@ def origin_of(node: vtkMRMLScalarVolumeNode) -> dict[str, str]:
 def patient_of(node: vtkMRMLNode) -> str:
     """The patient's id, as our reader or Slicer's DICOM browser noted it; empty when it is not known."""
     return node.GetAttribute(PATIENT_ATTRIBUTE) or dicom_patient_id(node)
+
+
+def unit_of(node: vtkMRMLScalarVolumeNode) -> str:
+    """A PET's unit where it is known: as our reader noted it, or DICOM's code for it, as Slicer's own readers keep it.
+
+    :returns: ``SUVbw``, another unit, e.g. ``{SUVlbm}g/ml`` or ``Bq/ml``, or nothing.
+    """
+    known = node.GetAttribute(UNIT_ATTRIBUTE)
+    code = node.GetVoxelValueUnits()
+    if known or code is None:
+        return known or ""
+    value = code.GetCodeValue() or ""
+    return SUVBW if "suvbw" in value.lower() else value
 
 
 def require_one_patient(ct: vtkMRMLNode, *others: vtkMRMLNode | None) -> None:

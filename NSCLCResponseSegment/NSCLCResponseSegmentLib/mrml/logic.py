@@ -62,7 +62,7 @@ class SegmentLogic:
         """The first CT of the scene and its patient's first PET, by attribute, then by name and values."""
         count = self.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
         nodes = [self.scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode") for index in range(count)]
-        found = [(node, guess_modality(node)) for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+        found = [(node, guess_modality(node)) for node in nodes if _is_image(node)]
         ct = next((node for node, modality in found if modality == "CT"), None)
         mine = patient_of(ct) if ct is not None else ""
         pets = (node for node, modality in found if modality == "PT")
@@ -200,6 +200,11 @@ def _describe(node: vtkMRMLScalarVolumeNode, name: str) -> str:
         return f"{name}: empty"
     size = " × ".join(str(n) for n in data.GetDimensions())
     return f"{name}: {size} voxels of {' × '.join(f'{s:.2g}' for s in node.GetSpacing())} mm"
+
+
+def _is_image(node: vtkMRMLScalarVolumeNode) -> bool:
+    """Neither a label map nor one of the application's own, which the panels' lists do not show."""
+    return node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
 
 
 def guess_modality(node: vtkMRMLNode) -> str:

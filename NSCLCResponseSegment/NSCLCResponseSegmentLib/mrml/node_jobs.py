@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from ..core.jobs import JobProcess, WarmWorker
 from ..core.volume_files import UNIT_KEY
-from .images import UNIT_ATTRIBUTE
+from .images import unit_of
 from .volumes import image_from_volume
 
 
@@ -32,8 +32,9 @@ class JobFolder:
     def write_pet(self, node: Any) -> str:
         """Write a PET's volume node under its own name, which remarks mention, with its unit where that is known."""
         image = image_from_volume(node)
-        if node.GetAttribute(UNIT_ATTRIBUTE):
-            image.SetMetaData(UNIT_KEY, node.GetAttribute(UNIT_ATTRIBUTE))
+        unit = unit_of(node)
+        if unit:
+            image.SetMetaData(UNIT_KEY, unit)
         (self.path / "pet").mkdir()
         return self.write(image, f"pet/{re.sub('[^A-Za-z0-9 ._()-]', '_', node.GetName())}.nrrd")
 
