@@ -75,7 +75,7 @@ def installed_shortcuts(desktop) -> list:
     return desktop.slicer.util.mainWindow().findChildren(QShortcut)
 
 
-def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_small_case):
+def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_small_case, monkeypatch):
     segment, _ = both
     editor, (ct, segmentation) = segment.panel.ui.segmentEditor, a_small_case
     segment.panel.parameters.segmentation = None
@@ -90,8 +90,16 @@ def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_sm
     assert not editor._shortcuts
     assert not editor._observing
     assert segment.panel.parameters is None
+    assert editor._settings is None, "Slicer's own Segment Editor has it now"
+    own = types.SimpleNamespace(editor=a_desktop.slicer.qMRMLSegmentEditorWidget(), parameterSetNode=None)
+    own.editor.setMRMLSegmentEditorNode(
+        a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    )
+    monkeypatch.setattr(a_desktop.slicer.modules, "SegmentEditorWidget", own, raising=False)
     a_desktop.enter(segment)
+    assert own.editor._settings is None, "both would take up the effect, and it would paint"
     assert editor._shortcuts
+    assert editor._segmentation is segmentation
     a_desktop.clear()
     assert editor.segmentationNode() is None
     assert editor._settings is a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")

@@ -156,7 +156,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     setMRMLSegmentEditorNode = lambda self, node: setattr(self, "_settings", node)
     setSourceVolumeNode = lambda self, node: setattr(self, "_volume", node)
     segmentationNode = lambda self: self._segmentation or self._scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
-    sourceVolumeNode = lambda self: self._volume
+    mrmlSegmentEditorNode, sourceVolumeNode = lambda self: self._settings, lambda self: self._volume
     setActiveEffect = lambda self, effect: setattr(self, "_effect", effect)
     installKeyboardShortcuts = lambda self: setattr(self, "_shortcuts", True)
     uninstallKeyboardShortcuts = lambda self: setattr(self, "_shortcuts", False)

@@ -12,8 +12,10 @@ _SINGLETON_TAG = "SegmentEditor"
 class EmbeddedSegmentEditor:
     """Wraps a ``qMRMLSegmentEditorWidget``; its owner passes on enter, exit, scene close and import.
 
-    The editor's settings node is the application's single one, so that the effect and brush chosen here are the ones in
-    the module Segment Editor. It must be set before the scene, so that the editor's first selections are kept in it.
+    The editor's settings node is the application's single one, so that the brush and segmentation chosen here are the
+    ones in the module Segment Editor. It must be set before the scene, so that the editor's first selections are kept
+    in it. Only the editor that is shown has it: each one that has it takes up the effect that is chosen in any of them,
+    shown or not; the first one paints, and keeps the states for undo to itself.
 
     :param editor: the ``qMRMLSegmentEditorWidget`` from the ``.ui`` file; its scene must not be set by the file.
     :param on_effect: called when the user takes up an effect.
@@ -28,6 +30,7 @@ class EmbeddedSegmentEditor:
         editor.setMaximumNumberOfUndoStates(10)
         self._select_node()
         editor.setMRMLScene(slicer.mrmlScene)
+        self._release_node()
         self._factory = slicer.qSlicerSegmentEditorEffectFactory.instance()
         self._factory.connect("effectRegistered(QString)", self._on_effect_registered)
 
@@ -53,12 +56,20 @@ class EmbeddedSegmentEditor:
             self._node.RemoveObserver(self._tag)
         self._node = None
 
+    def _release_node(self) -> None:
+        if self._node is not None:
+            node = self._node
+            self._forget_node()
+            _release(self._editor, node)
+
     def _on_node_modified(self, node: Any, _event: Any) -> None:
         if node.GetActiveEffectName():
             self._on_effect()
 
     def edit(self, segmentation_node, source_volume_node) -> None:
         """Show ``segmentation_node``, painted on ``source_volume_node``; either may be ``None``."""
+        if self._node is None:  # the panel is not shown
+            return
         # Always told: the editor itself sees whether that is a change, and ends the effect then. Its segmentationNode()
         # is what its combo box shows, the first of the scene even while none is edited.
         self._editor.setSegmentationNode(segmentation_node)
@@ -69,14 +80,16 @@ class EmbeddedSegmentEditor:
         """The panel is shown: shortcuts on."""
         self._is_entered = True
         self._update_keys()
+        _release_slicers_own()
         self.refresh()
 
     def exit(self) -> None:
-        """The panel is left: no effect, no shortcuts, no observation of the views."""
+        """The panel is left: no effect, no shortcuts, no observation of the views, no settings node."""
         self._editor.setActiveEffect(None)
         self._is_entered = False
         self._update_keys()
         self._editor.removeViewObservations()
+        self._release_node()
 
     def suspend_keys(self, borrower: Any) -> None:
         """The editor's keyboard shortcuts are off while ``borrower`` uses some of the same keys."""
@@ -116,10 +129,24 @@ class EmbeddedSegmentEditor:
         self._factory.disconnect("effectRegistered(QString)", self._on_effect_registered)
         self._is_entered = False
         self._update_keys()
-        self._forget_node()
         self._editor.setActiveEffect(None)
-        self._editor.setSegmentationNode(None)
         self._editor.removeViewObservations()
-        # Reload only hides the old panel: its editor would go on with the shared settings, take up each effect that is
-        # chosen in the new one, paint first and keep the states for undo to itself.
-        self._editor.setMRMLSegmentEditorNode(None)
+        self._release_node()
+
+
+def _release(editor: Any, node: Any) -> None:
+    """Take the settings ``node`` from a ``qMRMLSegmentEditorWidget``; what is chosen in the node stays."""
+    segmentation, volume = node.GetSegmentationNode(), node.GetSourceVolumeNode()
+    editor.setSegmentationNode(None)  # while it has the node, since it lets go of the segmentation only then
+    editor.setMRMLSegmentEditorNode(None)
+    node.SetAndObserveSegmentationNode(segmentation)
+    node.SetAndObserveSourceVolumeNode(volume)
+
+
+def _release_slicers_own() -> None:
+    """Slicer's module Segment Editor, once it was opened, keeps the node while it is left, too."""
+    own = getattr(slicer.modules, "SegmentEditorWidget", None)
+    node = own.editor.mrmlSegmentEditorNode() if own is not None and own.editor else None
+    if node is not None:
+        _release(own.editor, node)
+        own.parameterSetNode = None  # so that it takes the node again when it is entered
