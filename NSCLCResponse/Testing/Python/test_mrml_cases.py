@@ -16,6 +16,7 @@ from NSCLCResponseLib.mrml.review_tracker import mask_state
 from NSCLCResponseLib.mrml.scene import open_mrb, save_mrb
 from NSCLCResponseSegmentLib.core.errors import ImageError, MaskError, PetError
 from NSCLCResponseSegmentLib.core.reading import read_pet
+from NSCLCResponseSegmentLib.mrml.click_outline import replace_tumour
 from NSCLCResponseSegmentLib.mrml.hierarchy import file_beside, file_under_study
 from NSCLCResponseSegmentLib.mrml.images import patient_of, require_one_patient
 from NSCLCResponseSegmentLib.mrml.lesion_names import lesion_names
@@ -90,7 +91,7 @@ def test_dicoms_patient_is_the_results_and_no_other_patients_outline_is_taken(a_
     assert tree.GetItemName(tree.GetItemByUID("DICOM", "P2")) == "P2", "Slicer's DICOM browser finds the patient by it"
 
 
-def test_surfaces_of_another_program_are_measured_without_an_edit_in_the_record(a_slicer_app):
+def test_surfaces_of_another_program_are_measured_and_corrected_like_our_own(a_slicer_app):
     import vtk
 
     scene = a_slicer_app.scene
@@ -109,6 +110,10 @@ def test_surfaces_of_another_program_are_measured_without_an_edit_in_the_record(
     assert lesion.volume_ml == pytest.approx(lesions_of(own, ct_node)[0].volume_ml, rel=0.05)
     spacing = node.GetSegmentation().GetNthSegment(0).GetRepresentation("Binary labelmap").GetSpacing()
     assert spacing == pytest.approx(ct.GetSpacing())
+    replace_tumour(node, sitk.BinaryErode(tumour, [1] * 3))
+    assert lesions_of(node, ct_node)[0].volume_ml < 0.9 * lesion.volume_ml, "a correction counts"
+    assert session.record.state is ReviewState.EDITED
+    assert node.GetSegmentation().ContainsRepresentation("Closed surface"), "it is still shown in 3D"
     session.follow(None)
 
 

@@ -14,7 +14,14 @@ from ..core.jobs import WarmWorker
 from .hierarchy import file_beside
 from .logic import ORIGIN_ATTRIBUTE
 from .node_jobs import JobFolder, NodeJob
-from .segmentations import cropped, mask_from_segment, oriented_image, segment_ids, segmentation_from_mask
+from .segmentations import (
+    cropped,
+    edit_label_map,
+    mask_from_segment,
+    oriented_image,
+    segment_ids,
+    segmentation_from_mask,
+)
 from .volumes import image_from_volume
 
 Point = tuple[float, float, float]
@@ -123,6 +130,7 @@ def replace_tumour(node: Any, mask: sitk.Image) -> None:
     :param mask: unsigned 8-bit, 1 inside.
     """
     logic, segmentation = slicer.vtkSlicerSegmentationsModuleLogic, node.GetSegmentation()
+    edit_label_map(node)
     is_shown_in_3d = segmentation.ContainsRepresentation(_SURFACE)
     logic.SetBinaryLabelmapToSegment(oriented_image(cropped(mask)), node, tumour_segment(node), logic.MODE_REPLACE)
     if is_shown_in_3d:  # the new shape has dropped the old surface

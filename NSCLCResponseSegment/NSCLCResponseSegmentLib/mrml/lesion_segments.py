@@ -11,7 +11,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from ..core.lesion_choice import LesionChoice, choose_lesions
 from ..core.lesions import label_lesions
 from .lesion_table import lesion_mask
-from .segmentations import add_segment, segment_ids
+from .segmentations import add_segment, edit_label_map, segment_ids
 
 CHOICE_ATTRIBUTE = "NSCLCResponse.LesionChoice"
 _CHOOSING_ATTRIBUTE = "NSCLCResponse.Choosing"
@@ -33,6 +33,7 @@ def apply_choice(node: vtkMRMLSegmentationNode, ct: vtkMRMLScalarVolumeNode, cho
     chosen, names = choose_lesions(whole, choice)
     node.SetAttribute(_CHOOSING_ATTRIBUTE, "1")
     try:
+        edit_label_map(node)
         after = [
             add_segment(node, sitk.Cast(sitk.Equal(chosen, number), sitk.sitkUInt8), name)
             for number, name in enumerate(names, start=1)

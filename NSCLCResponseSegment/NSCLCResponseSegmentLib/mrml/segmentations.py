@@ -26,6 +26,7 @@ from .volumes import geometry_matrix, to_vtk_image, with_geometry
 OUTLINE_WIDTH_PIXELS = 2
 FILL_OPACITY = 0.12
 _LABELMAP = vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+_SURFACE = vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
 _GEOMETRY = vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
 #: Half of what an adult's lungs hold together: no tumour, but less than any outline of the body or of many organs.
 LARGEST_ML = 3000.0
@@ -171,6 +172,21 @@ def ensure_label_map(node: vtkMRMLSegmentationNode, reference: vtkMRMLScalarVolu
     if reference is not None and not segmentation.GetConversionParameter(_GEOMETRY):
         node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
     node.CreateBinaryLabelmapRepresentation()
+
+
+def edit_label_map(node: vtkMRMLSegmentationNode) -> None:
+    """Make the label map what a segmentation is edited and saved as, as the Segment Editor does before its first edit.
+
+    One of surfaces keeps these otherwise: an edit of the label map has no effect on it.
+    """
+    ensure_label_map(node)
+    segmentation = node.GetSegmentation()
+    if segmentation.GetSourceRepresentationName() == _LABELMAP:
+        return
+    is_shown_in_3d = segmentation.ContainsRepresentation(_SURFACE)
+    segmentation.SetSourceRepresentationName(_LABELMAP)
+    if is_shown_in_3d:  # the surfaces that it was made of are gone now
+        node.CreateClosedSurfaceRepresentation()
 
 
 def _layers(node: vtkMRMLSegmentationNode) -> list[tuple[np.ndarray, float]]:
