@@ -306,6 +306,11 @@ class OutlineStep:
         else:
             clicked = self._finish_click(job)
             node = clicked.node
+        is_other_ct = parameters.ct is not None and parameters.ct.GetID() != job.nodes["ct"]
+        if is_other_ct or ("segmentation" in job.nodes and node is not before):  # chosen while the job ran
+            words = _("The outline '{name}' of the CT chosen before is in the scene.").format(name=node.GetName())
+            slicer.util.showStatusMessage(words, 5000)
+            return
         if node is not before:
             if before is not None:
                 before.SetDisplayVisibility(False)
