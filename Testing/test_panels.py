@@ -136,10 +136,16 @@ def test_a_disabled_button_says_why_and_an_outline_enables_it(both, a_small_case
 
 
 def test_the_lesion_table_follows_the_brush_and_jumps(a_desktop, both, a_small_case):
+    from PySide6.QtCore import QCoreApplication, QEvent, Qt
+    from PySide6.QtGui import QKeyEvent
+
     segment, _ = both
     table = segment.panel.ui.lesionTable
     slice_node = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode")
     assert table.model().item(0, 1).text() == "8.0"
+    paste = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    QCoreApplication.sendEvent(table, paste)
+    assert paste.isAccepted(), "Slicer's table view would paste over the measures"
     undo = a_desktop.slicer.vtkSegmentationHistory()  # the Segment Editor's
     undo.SetSegmentation(a_small_case[1].GetSegmentation())
     undo.SaveState()

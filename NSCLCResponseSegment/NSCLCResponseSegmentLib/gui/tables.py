@@ -23,8 +23,16 @@ def fitting_widths(natural: Sequence[int], room: int) -> list[int]:
     return [min(width, cap) for width in natural]
 
 
+class _NoPaste(qt.QObject):
+    """Event filter: Slicer's table view pastes also into a table that is locked, and adds rows to it."""
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:
+        """Whether the event goes no further."""
+        return event.type() == qt.QEvent.KeyPress and event.matches(qt.QKeySequence.Paste)
+
+
 class FittedTable:
-    """Keeps a ``qMRMLTableView`` readable in a narrow panel: long texts wrap, the height follows the rows.
+    """Keeps a ``qMRMLTableView`` readable in a narrow panel: long texts wrap, the height follows the rows. Shows only.
 
     The columns but the last are as wide as their texts, or as the panel lets them; the last takes what is left.
 
@@ -37,6 +45,8 @@ class FittedTable:
         self._natural: list[int] = []
         self._room = 0
         self._is_fitting = False
+        self._no_paste = _NoPaste()
+        view.installEventFilter(self._no_paste)
         header = view.horizontalHeader()
         header.setStretchLastSection(False)  # it only widens; a long last column would be cut off
         header.connect("sectionResized(int,int,int)", self._on_resized)
