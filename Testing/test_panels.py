@@ -90,14 +90,15 @@ def test_the_segment_editor_follows_the_life_of_the_module(a_desktop, both, a_sm
     assert not editor._shortcuts
     assert not editor._observing
     assert segment.panel.parameters is None
-    assert editor._settings is None, "Slicer's own Segment Editor has it now"
-    own = types.SimpleNamespace(editor=a_desktop.slicer.qMRMLSegmentEditorWidget(), parameterSetNode=None)
-    own.editor.setMRMLSegmentEditorNode(
-        a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-    )
+    shared = a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert editor._settings is not shared, "Slicer's own Segment Editor has it now"
+    own = types.SimpleNamespace(editor=a_desktop.slicer.qMRMLSegmentEditorWidget(), parameterSetNode=shared)
+    own.editor.setMRMLSegmentEditorNode(shared)
     monkeypatch.setattr(a_desktop.slicer.modules, "SegmentEditorWidget", own, raising=False)
     a_desktop.enter(segment)
-    assert own.editor._settings is None, "both would take up the effect, and it would paint"
+    assert own.editor._settings is not shared, "both would take up the effect, and it would paint"
+    assert own.parameterSetNode is None
+    assert editor._settings is shared
     assert editor._shortcuts
     assert editor._segmentation is segmentation
     a_desktop.clear()

@@ -80,7 +80,7 @@ def reload_both(desktop: Desktop) -> None:
         assert type(after).__name__ == type(before).__name__
         assert before.parameters is None
         assert not before.Observations
-        assert name == "NSCLCResponse" or before.ui.segmentEditor._settings is None, "both editors would paint"
+        assert name == "NSCLCResponse" or before.ui.segmentEditor._settings.GetScene() is None, "both would paint"
         assert after.parameters.ct.GetName() == "Test CT"
         assert desktop.widget("NSCLCResponseSegment").panel.ui.segmentEditor._shortcuts, "the module is shown still"
         response = desktop.widget("NSCLCResponse").panel

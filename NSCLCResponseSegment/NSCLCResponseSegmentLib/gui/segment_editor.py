@@ -25,6 +25,8 @@ class EmbeddedSegmentEditor:
         self._editor, self._on_effect = editor, on_effect
         self._node: Any = None
         self._tag = 0
+        # For editors that are not shown, in no scene; with none at all they complain when a segmentation is loaded.
+        self._idle, self._idle_of_slicers = slicer.vtkMRMLSegmentEditorNode(), slicer.vtkMRMLSegmentEditorNode()
         self._is_entered = self._has_keys = False
         self._borrowers: list[Any] = []  # of the keys
         editor.setMaximumNumberOfUndoStates(10)
@@ -58,9 +60,16 @@ class EmbeddedSegmentEditor:
 
     def _release_node(self) -> None:
         if self._node is not None:
-            node = self._node
             self._forget_node()
-            _release(self._editor, node)
+            self._editor.setMRMLSegmentEditorNode(self._idle)
+
+    def _release_slicers_own(self) -> None:
+        """Slicer's module Segment Editor, once it was opened, keeps the node while it is left, too."""
+        own = getattr(slicer.modules, "SegmentEditorWidget", None)
+        node = slicer.mrmlScene.GetSingletonNode(_SINGLETON_TAG, "vtkMRMLSegmentEditorNode")
+        if own is not None and own.editor and node is not None and own.editor.mrmlSegmentEditorNode() is node:
+            own.editor.setMRMLSegmentEditorNode(self._idle_of_slicers)
+            own.parameterSetNode = None  # so that it takes the node again when it is entered
 
     def _on_node_modified(self, node: Any, _event: Any) -> None:
         if node.GetActiveEffectName():
@@ -80,7 +89,7 @@ class EmbeddedSegmentEditor:
         """The panel is shown: shortcuts on."""
         self._is_entered = True
         self._update_keys()
-        _release_slicers_own()
+        self._release_slicers_own()
         self.refresh()
 
     def exit(self) -> None:
@@ -132,21 +141,3 @@ class EmbeddedSegmentEditor:
         self._editor.setActiveEffect(None)
         self._editor.removeViewObservations()
         self._release_node()
-
-
-def _release(editor: Any, node: Any) -> None:
-    """Take the settings ``node`` from a ``qMRMLSegmentEditorWidget``; what is chosen in the node stays."""
-    segmentation, volume = node.GetSegmentationNode(), node.GetSourceVolumeNode()
-    editor.setSegmentationNode(None)  # while it has the node, since it lets go of the segmentation only then
-    editor.setMRMLSegmentEditorNode(None)
-    node.SetAndObserveSegmentationNode(segmentation)
-    node.SetAndObserveSourceVolumeNode(volume)
-
-
-def _release_slicers_own() -> None:
-    """Slicer's module Segment Editor, once it was opened, keeps the node while it is left, too."""
-    own = getattr(slicer.modules, "SegmentEditorWidget", None)
-    node = own.editor.mrmlSegmentEditorNode() if own is not None and own.editor else None
-    if node is not None:
-        _release(own.editor, node)
-        own.parameterSetNode = None  # so that it takes the node again when it is entered
