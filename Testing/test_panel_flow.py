@@ -266,3 +266,19 @@ def test_an_impossible_clinical_value_blocks_and_says_why(outlined):
     assert "180" in panel.ui.predictButton.toolTip
     table.item(row, 1).setText("80")
     assert panel.ui.predictButton.enabled
+
+
+def test_a_signature_chosen_on_another_computer(a_desktop, outlined):
+    from NSCLCResponseLib.core.signature_list import shipped_signatures
+
+    panel, messages = outlined, a_desktop.messages
+    messages.clear()
+    name = next(info.folder.name for info in shipped_signatures() if info.folder.name != "simulated-ct-pet")
+    panel.parameters.signature = rf"C:\Slicer 5.12\Signatures\{name}"
+    assert panel.signatures.current.folder.name == name, "a shipped one is found by its name"
+    assert not messages
+    panel.parameters.signature = "/home/other/our-own-signature"
+    panel.parameters.comment = "typed"
+    panel.update()
+    assert len(messages) == 1, "said once, not at each change"
+    assert panel.signatures.current.folder.name == "simulated-ct-pet"

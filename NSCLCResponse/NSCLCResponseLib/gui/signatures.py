@@ -1,5 +1,6 @@
 """Choosing a signature, and the clinical values that it asks for."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class SignatureChooser:
     ) -> None:
         self._combo, self._note, self._on_changed = combo, note, on_changed
         self._infos: list[SignatureInfo] = []
+        self._gone: set[str] = set()  # folders that were looked for; said once, not at each stroke of a brush
         with shown_errors():
             for info in shipped_signatures():
                 self._add(info)
@@ -41,17 +43,25 @@ class SignatureChooser:
 
     def select(self, folder: str) -> None:
         """Show the signature in ``folder``, the default one when it is empty; a folder that is gone is said once."""
-        folders = [str(info.folder) for info in self._infos]
-        if folder and folder not in folders:
-            with shown_errors():
-                self._add(describe_signature(Path(folder)))
-                folders.append(folder)
-        if folder not in folders:
-            folder = next((f for f in folders if Path(f).name == DEFAULT_SIGNATURE), folders[0] if folders else "")
-        index = folders.index(folder) if folder else -1
+        index = self._index_of(folder)
         if self._infos and self._combo.currentIndex != index:
             self._combo.currentIndex = index
         self._note.text = self.current.label if self.current else _("No signature is installed.")
+
+    def _index_of(self, folder: str) -> int:
+        folders = [str(info.folder) for info in self._infos]
+        names = [Path(known).name for known in folders]
+        if folder in folders:
+            return folders.index(folder)
+        name = re.split(r"[/\\]", folder)[-1]
+        if folder and name in names and not Path(folder).is_dir():  # a shipped one, chosen on another computer
+            return names.index(name)
+        if folder and folder not in self._gone:
+            self._gone.add(folder)
+            with shown_errors():
+                self._add(describe_signature(Path(folder)))
+                return len(self._infos) - 1
+        return names.index(DEFAULT_SIGNATURE) if DEFAULT_SIGNATURE in names else min(0, len(names) - 1)
 
     def _add(self, info: SignatureInfo) -> None:
         self._infos.append(info)

@@ -93,9 +93,21 @@ def test_a_mask_edited_while_the_job_runs_makes_it_stale(a_slicer_app, a_warm_wo
     tumour = segment.importMask(ct, a_simulated_patient / "mask.nii.gz")
     job = response.startPredict(ct, tumour)
     erase_a_slice(tumour)
+    session = CaseSession(scene)  # and another outline was chosen meanwhile
+    session.follow(
+        segmentation_from_mask(
+            scene, sitk.Cast(image_from_volume(ct) > 200, sitk.sitkUInt8), ct, "Other", show_3d=False
+        )
+    )
+    session.outlined("another", 1.0)
     job.wait()
     response.finishPredict(job)
     assert stored_review(scene).state is ReviewState.STALE
+    session.close()
+    session.follow(scene.GetFirstNodeByName("Other"))
+    assert session.result() is None, "the other outline was not predicted on"
+    assert session.record.events[0].what == "outlined: another"
+    session.close()
     assert not job.folder.path.exists()
 
 
