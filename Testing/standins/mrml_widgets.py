@@ -31,7 +31,6 @@ class qMRMLNodeComboBox(PythonQtStyle, QWidget):
     showChildNodeTypes = qt_property(bool, "showChildNodeTypes", True, "_fill")
     noneEnabled = qt_property(bool, "noneEnabled", False, "_fill")
     noneDisplay = qt_property(str, "noneDisplay", "None", "_fill")
-    sizeAdjustPolicy = qt_property(object, "sizeAdjustPolicy", None)
     currentNodeID = Property(str, lambda self: self._ids[self._box.currentIndex()] if self._ids else "")
 
     def __init__(self, parent: Any = None) -> None:

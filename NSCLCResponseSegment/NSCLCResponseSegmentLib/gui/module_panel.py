@@ -35,7 +35,7 @@ class ModulePanel(VTKObservationMixin):
         self._choices = SimpleNamespace(**choices)
         for selector in (w for w in choices.values() if isinstance(w, slicer.qMRMLNodeComboBox)):
             # else a long series name makes the panel wider than its place, which has no horizontal scroll bar
-            selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
+            selector.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.connect_widgets()
         self._shortcuts = Shortcuts(self.shortcuts())
