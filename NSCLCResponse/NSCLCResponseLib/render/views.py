@@ -107,12 +107,20 @@ def _ignore(*_: Any) -> None:
 
 
 def _pixels(view: AbstractView) -> np.ndarray:
+    view.render()
+    return pixels_of(view.render_window())
+
+
+def pixels_of(window: Any) -> np.ndarray:
+    """What a render window shows: (rows, columns, 3), unsigned 8-bit, top row first.
+
+    :param window: a ``vtkRenderWindow`` that has been rendered.
+    """
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
-    view.render()
     grab = vtk.vtkWindowToImageFilter()
-    grab.SetInput(view.render_window())
+    grab.SetInput(window)
     grab.ReadFrontBufferOff()
     grab.ShouldRerenderOff()
     grab.Update()

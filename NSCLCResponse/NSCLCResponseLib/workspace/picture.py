@@ -24,7 +24,12 @@ def write_picture(windows: Mapping[str, Any], words: Mapping[str, str], path: Pa
     """
     from PIL import Image, ImageDraw
 
-    pictures = {name: Image.fromarray(_pixels(window)) for name, window in windows.items()}
+    from ..render.views import pixels_of
+
+    pictures = {}
+    for name, window in windows.items():
+        window.Render()
+        pictures[name] = Image.fromarray(pixels_of(window))
     width, height = (max(picture.size[axis] for picture in pictures.values()) for axis in (0, 1))
     canvas = Image.new("RGB", (2 * width + _GAP, 2 * height + _GAP), _BETWEEN)
     for index, (name, picture) in enumerate(pictures.items()):
@@ -45,19 +50,3 @@ def _label(draw: ImageDraw, size: tuple[int, int], edges: str, words: str) -> No
     for letter, (left, top, anchor) in zip(edges, at, strict=True):
         draw.text((left, top), letter, _LETTER, font, anchor, stroke_width=2, stroke_fill="black")
     draw.text((_MARGIN, _MARGIN), words, _WORDS, font, "lt", stroke_width=2, stroke_fill="black")
-
-
-def _pixels(window: Any) -> Any:
-    """(rows, columns, 3), unsigned 8-bit, top row first."""
-    import vtk
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    window.Render()
-    grab = vtk.vtkWindowToImageFilter()
-    grab.SetInput(window)
-    grab.ReadFrontBufferOff()
-    grab.ShouldRerenderOff()
-    grab.Update()
-    data = grab.GetOutput()
-    width, height, _ = data.GetDimensions()
-    return vtk_to_numpy(data.GetPointData().GetScalars()).reshape(height, width, -1)[::-1, :, :3].copy()

@@ -92,30 +92,29 @@ def remove_node(scene: vtkMRMLScene, node: vtkMRMLNode) -> None:
 
 def dicom_modality(node: vtkMRMLNode) -> str:
     """DICOM's modality of an image that Slicer's DICOM browser loaded, e.g. ``PT``; empty when it is not known."""
-    if node.GetScene() is None:
-        return ""
-    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
-    item = tree.GetItemByDataNode(node)
+    tree, item = _filed(node)
     return tree.GetItemAttribute(item, _MODALITY) if item else ""
 
 
 def dicom_patient_id(node: vtkMRMLNode) -> str:
     """DICOM's Patient ID of the patient whom a node is filed under; empty when it is not known."""
-    if node.GetScene() is None:
-        return ""
-    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
-    item = tree.GetItemByDataNode(node)
+    tree, item = _filed(node)
     patient = tree.GetItemAncestorAtLevel(item, _PATIENT_LEVEL) if item else 0
     return tree.GetItemAttribute(patient, _PATIENT_ID) if patient else ""
 
 
 def dicom_series_uid(node: vtkMRMLNode) -> str:
     """DICOM's Series Instance UID of an image; empty when it is not known."""
-    if node.GetScene() is None:
-        return ""
-    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
-    item = tree.GetItemByDataNode(node)
+    tree, item = _filed(node)
     return tree.GetItemUID(item, _DICOM_UID) if item else ""
+
+
+def _filed(node: vtkMRMLNode) -> tuple[vtkMRMLSubjectHierarchyNode | None, int]:
+    """The data tree and a node's item in it, 0 when it has none."""
+    if node.GetScene() is None:
+        return None, 0
+    tree = vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(node.GetScene())
+    return tree, tree.GetItemByDataNode(node)
 
 
 def _item(tree: vtkMRMLSubjectHierarchyNode, node: vtkMRMLNode, parent: int) -> int:
