@@ -12,6 +12,7 @@ from slicer.util import VTKObservationMixin
 from .shortcuts import Shortcuts
 
 _SETTLED_MS = 300  # nothing was added to the scene for so long: loading is over
+_SELECTOR_PIXELS = 120  # at least; what does not fit is left out of the middle of the name
 
 
 class ModulePanel(VTKObservationMixin):
@@ -35,7 +36,7 @@ class ModulePanel(VTKObservationMixin):
         self._choices = SimpleNamespace(**choices)
         for selector in (w for w in choices.values() if isinstance(w, slicer.qMRMLNodeComboBox)):
             # else a long series name makes the panel wider than its place, which has no horizontal scroll bar
-            selector.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
+            selector.setMinimumWidth(_SELECTOR_PIXELS)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.connect_widgets()
         self._shortcuts = Shortcuts(self.shortcuts())
